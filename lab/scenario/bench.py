@@ -1,0 +1,457 @@
+"""The bench: one run's link, clock, connections and record. Every frame passes here, is judged and written down."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from lab.scenario.connection import Connection, Received
+from lab.scenario.errors import ScenarioError, Stopped
+from lab.scenario.record import Call, Packet, Problem, Sender, Verdict
+from lab.tcp.conversation import Conversation, Finding
+from lab.tcp.profile import Profile
+from lab.tcp.segment import ACK, RST, SYN, Segment
+from lab.tcp.sequence import Seq
+from lab.tcp.state import State
+from lab.testbed.base import Testbed
+from lab.wire.codec import OtherFrame, TcpFrame, decode, encode
+from lab.wire.link import Captured
+from lab.wire.neighbours import answer
+
+Family = Literal["ipv4", "ipv6"]
+
+PATIENCE = 2.0
+"""Seconds to wait for what a program or a delayed ACK (0.5 s, RFC 9293 §3.8.6.3) brings; a busy machine keeps it."""
+
+QUIET = 0.3
+"""Seconds of nothing that count as silence on a link where nothing better can be had."""
+
+
+class Bench:
+    """Plays one scenario's packets over one address family.
+
+    The three witnesses meet here: the wire (every captured frame), the socket (`agent.state`), the model
+    (`Conversation`). They are compared at every step; the first disagreement ends the run.
+    """
+
+    def __init__(
+        self,
+        testbed: Testbed,
+        family: Family,
+        *,
+        profiles: tuple[Profile, ...],
+        chance: random.Random,
+        wrap: bool,
+        script: Path,
+        on_entry: Callable[[Packet | Call], None] | None = None,
+    ) -> None:
+        self.testbed = testbed
+        self.family: Family = family
+        self.profiles = profiles
+        self.chance = chance
+        self.wrap = wrap
+        self.script = script
+        self.on_entry = on_entry
+        self.peer_address = testbed.peer_address(family) or ""
+        self.server_address = testbed.server_address(family) or ""
+        self.timeline: list[Packet | Call] = []
+        self.problems: list[Problem] = []
+        self.connections: dict[int, Connection] = {}
+        self.checks = 0
+        self.sent = 0
+        self.witnesses = {"model"}
+        self.silence = ""
+        self._frames = 0
+        self._started = time.monotonic()
+        self._fences: set[int] = set()
+        self._fence_seen: set[int] = set()
+
+    # Connections
+
+    def connection(self, peer_port: int | None = None, server_port: int | None = None) -> Connection:
+        """A new connection, on a fresh port unless one is asked for."""
+        while peer_port is None or peer_port in self.connections:
+            peer_port = self.chance.randrange(20000, 60000)
+        # The last number of the circle: the SYN itself wraps (RFC 9293 §3.4).
+        iss = Seq(2**32 - 1) if self.wrap else Seq(self.chance.randrange(2**32))
+        made = Connection(
+            name=chr(ord("A") + len(self.connections)),
+            peer_port=peer_port,
+            server_port=server_port,
+            iss=iss,
+            conversation=Conversation(self.profiles, exact=self.exact),
+        )
+        self.connections[peer_port] = made
+        return made
+
+    @property
+    def exact(self) -> bool:
+        """Whether a segment has been handled, and all it provokes at once is queued, when sending it returns."""
+        return self.testbed.settle == "exact"
+
+    def now(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._started
+
+    # Frames out
+
+    def transmit(self, connection: Connection, frame: bytes, *, ours: bool = True, note: str = "") -> None:
+        """Send one frame of a connection, and judge everything that it provokes at once."""
+        self.pump()
+        decoded = decode(frame)
+        stamp, now = time.time(), self.now()
+        self.testbed.link.send(frame)
+        self.sent += 1
+        answers = self.testbed.link.drain()
+        # What the server had sent before ours left is judged by what it knew then.
+        self._take([c for c in answers if c.timestamp < stamp])
+        packet = self._record(frame, stamp, now, "peer")
+        if isinstance(decoded, TcpFrame):
+            sound = decoded.checksum_correct and decoded.ip_checksum_correct and not decoded.truncated
+            connection.conversation.peer_sends(decoded.segment, now, sound=sound, ours=ours)
+            packet.segment = decoded.segment
+            packet.connection = connection.name
+            packet.note = note or ("" if sound else "bad checksum")
+            packet.seq, packet.ack = connection.relative(decoded.segment, from_peer=True)
+            self._stand(packet, connection)
+        self._note(packet)
+        self._take([c for c in answers if c.timestamp >= stamp])
+        self.pump()
+        if self.testbed.settle in ("exact", "agent"):
+            self.settle(connection)
+
+    def pump(self, wait: float = 0.0) -> bool:
+        """Judge all frames that are there, waiting up to `wait` seconds for the first; whether there was any."""
+        captured = self.testbed.link.wait(wait) if wait > 0 else self.testbed.link.drain()
+        any_ = bool(captured)
+        while captured:
+            self._take(captured)
+            captured = self.testbed.link.drain()
+        return any_
+
+    # Frames in
+
+    def _take(self, captured: list[Captured]) -> None:
+        for one in captured:
+            decoded = decode(one.frame)
+            if isinstance(decoded, TcpFrame):
+                self._take_tcp(one, decoded)
+                continue
+            reply = None if one.outgoing else answer(decoded, (self.peer_address,), self.testbed.peer_mac)
+            if reply is None:
+                continue
+            asked = self._record(one.frame, one.timestamp, self.now(), "server")
+            asked.summary = decoded.summary
+            self._note(asked)
+            self.testbed.link.send(reply)
+            said = self._record(reply, time.time(), self.now(), "peer")
+            said.summary = decode(reply).summary if not isinstance(decode(reply), TcpFrame) else ""  # type: ignore[union-attr]
+            self._note(said)
+
+    def _take_tcp(self, one: Captured, frame: TcpFrame) -> None:
+        if one.outgoing:
+            self._take_outgoing(one, frame)
+            return
+        if frame.destination != self.peer_address or frame.source != self.server_address:
+            return
+        if frame.dport in self._fences:
+            self._fence_seen.add(frame.dport)
+            packet = self._record(one.frame, one.timestamp, self.now(), "server")
+            packet.segment, packet.note = frame.segment, "fence"
+            self._note(packet)
+            return
+        connection = self.connections.get(frame.dport)
+        if connection is None:
+            return
+        if connection.server_port is None and SYN in frame.segment.flags:
+            connection.server_port = frame.sport
+        if connection.server_port != frame.sport:
+            return
+        self._judge(connection, one, frame)
+
+    def _judge(self, connection: Connection, one: Captured, frame: TcpFrame) -> None:
+        now, segment = self.now(), frame.segment
+        self.witnesses.add("wire")
+        self.checks += 1
+        connection.server_spoke = True
+        packet = self._record(one.frame, one.timestamp, now, "server")
+        packet.segment, packet.connection = segment, connection.name
+        connection.last_seen = packet
+        bad = self._checksum_finding(one, frame)
+        if bad is not None:
+            # A receiver drops it (RFC 9293 §3.1, MUST-3): neither end's model takes notice.
+            packet.seq, packet.ack = connection.relative(segment, from_peer=False)
+            self._stand(packet, connection)
+            self._note(packet)
+            self.complain(connection, bad, packet=packet, witness="wire")
+        sight = connection.conversation.server_sends(segment, now)
+        packet.seq, packet.ack = connection.relative(segment, from_peer=False)
+        packet.note, packet.rule = sight.note, sight.rule
+        if not one.checksum_ready:
+            packet.note = packet.note or "checksum left to the network card"
+        self._stand(packet, connection)
+        connection.inbox.append(Received(frame, one.frame, packet, sight))
+        self._note(packet)
+        if sight.finding is not None and packet.problem is None:
+            packet.problem = self._add(self.problem_of(connection, sight.finding, packet, "model"))
+
+    def _checksum_finding(self, one: Captured, frame: TcpFrame) -> Finding | None:
+        if not frame.ip_checksum_correct:
+            return Finding(
+                "checksum", "a correct IPv4 header checksum", "a wrong one",
+                "the server's packet has a wrong IPv4 header checksum", "RFC 791 §3.1",
+            )  # fmt: skip
+        if one.checksum_ready and not frame.checksum_correct:
+            # Computed afresh, since the codec says only whether it is right.
+            right = decode(
+                encode(
+                    frame.segment, source=frame.source, destination=frame.destination, sport=frame.sport,
+                    dport=frame.dport, source_mac=frame.source_mac, destination_mac=frame.destination_mac,
+                )
+            )  # fmt: skip
+            expected = f"{right.checksum:#06x}" if isinstance(right, TcpFrame) else "a correct one"
+            return Finding(
+                "checksum", expected, f"{frame.checksum:#06x}",
+                "the server's segment has a wrong TCP checksum", "RFC 9293 §3.1",
+            )  # fmt: skip
+        return None
+
+    def _take_outgoing(self, one: Captured, frame: TcpFrame) -> None:
+        """A frame that this machine's own kernel sent: a RST among them spoils the run (RFC 9293 §3.10.7.1)."""
+        if frame.source != self.peer_address or RST not in frame.segment.flags:
+            return
+        packet = self._record(one.frame, one.timestamp, self.now(), "kernel")
+        packet.segment, packet.note = frame.segment, "not sent by the lab"
+        self._note(packet)
+        problem = Problem(
+            Verdict.INCONCLUSIVE,
+            f"this machine's own kernel sent a RST from {frame.source}, the address the lab plays",
+            field="flags", expected="no segment", observed="R", frame=packet.number, witness="wire",
+            section="RFC 9293 §3.10.7.1",
+            next_step="take the address off every interface of this machine, or give the lab another one (--address)",
+        )  # fmt: skip
+        packet.problem = self._add(problem)
+        raise Stopped(problem)
+
+    # Settling: what is proven by now
+
+    def settle(self, connection: Connection | None = None) -> None:
+        """Prove that everything sent so far was handled, as this testbed can; then compare the witnesses.
+
+        Raises Stopped where something owed did not come or the server's kernel is in another state.
+        """
+        self._prove()
+        for one in [connection] if connection else list(self.connections.values()):
+            self._settle_one(one)
+        self.stop_if_wrong()
+
+    def _settle_one(self, connection: Connection) -> None:
+        if self.testbed.settle != "wait":
+            finding = connection.conversation.server.settle(self.now())
+            if finding is not None and not self.problems:
+                self._add(self.problem_of(connection, finding, None, "model"))
+        self.compare_state(connection)
+
+    def compare_state(self, connection: Connection) -> None:
+        """Ask the server's kernel, and hold its word against the model's."""
+        state = self.ask_state(connection)
+        if state is None or self.problems:
+            return
+        self.checks += 1
+        finding = connection.conversation.server.compare_state(state, self.now())
+        if finding is not None:
+            self._add(self.problem_of(connection, finding, connection.last_seen, "socket"))
+
+    def ask_state(self, connection: Connection) -> State | None:
+        """The state that the server's kernel reports, None where there is no agent to ask."""
+        agent = self.testbed.agent
+        if agent is None or connection.server_port is None:
+            return None
+        self.witnesses.add("socket")
+        answer_ = agent.state(
+            self.family,
+            (self.server_address, connection.server_port),
+            (self.peer_address, connection.peer_port),
+        )
+        connection.kernel_state = State(answer_.state)
+        return connection.kernel_state
+
+    def _prove(self) -> None:
+        """Make sure that the server has handled all that was sent, and that its answers have been read."""
+        match self.testbed.settle:
+            case "exact":
+                self.pump()
+                self.silence = self.silence or "exact"
+            case "agent":
+                assert self.testbed.agent is not None
+                self.testbed.agent.ping()
+                while self.pump():
+                    self.testbed.agent.ping()
+                self.silence = "fenced"
+            case "fence":
+                self.silence = "fenced" if self._fence() else "waited"
+            case _:
+                self._wait_out(QUIET)
+                self.silence = "waited"
+
+    def _fence(self) -> bool:
+        """Send a SYN to a closed port behind all else: its RST proves that all before it was handled.
+
+        Whether the answer came; where none does (a firewall?), a quiet time has passed instead.
+        """
+        assert self.testbed.agent is not None
+        port = self.chance.randrange(60000, 65000)
+        self._fences = {port}
+        self._fence_seen.clear()
+        closed = self.testbed.agent.closed_port(self.family)
+        probe = Segment(SYN, Seq(self.chance.randrange(2**32)), window=1024)
+        frame = self.frame_for(probe, port, closed)
+        self.testbed.link.send(frame)
+        packet = self._record(frame, time.time(), self.now(), "peer")
+        packet.segment, packet.note = probe, "fence"
+        self._note(packet)
+        end = self.now() + QUIET * 3
+        while not self._fence_seen and (left := end - self.now()) > 0:
+            self.pump(left)
+        return bool(self._fence_seen)
+
+    def _wait_out(self, seconds: float) -> None:
+        end = self.now() + seconds
+        while (left := end - self.now()) > 0:
+            self.pump(left)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, judging what comes."""
+        self._wait_out(seconds)
+        self.say("wait", f"{seconds:g} s pass")
+        self.stop_if_wrong()
+
+    def frame_for(self, segment: Segment, sport: int, dport: int) -> bytes:
+        """A sound frame of the lab's with that segment."""
+        return encode(
+            segment, source=self.peer_address, destination=self.server_address, sport=sport, dport=dport,
+            source_mac=self.testbed.peer_mac, destination_mac=self.testbed.server_mac,
+        )  # fmt: skip
+
+    # The record
+
+    def say(self, kind: Literal["call", "wait", "check", "note"], text: str, connection: str = "") -> None:
+        """Write a line that is no packet."""
+        self._note(Call(self.now(), self._frames, kind, text, connection))
+
+    def _record(self, frame: bytes, timestamp: float, now: float, sender: Sender) -> Packet:
+        self._frames += 1
+        return Packet(self._frames, now, timestamp, sender, frame)
+
+    def _note(self, entry: Packet | Call) -> None:
+        self.timeline.append(entry)
+        if self.on_entry:
+            self.on_entry(entry)
+
+    def _stand(self, packet: Packet, connection: Connection) -> None:
+        packet.peer_state = connection.peer_state
+        packet.server_state = connection.server_state
+        packet.rule = packet.rule or connection.conversation.server.best.rule
+
+    def _add(self, problem: Problem) -> int:
+        self._place(problem)
+        self.problems.append(problem)
+        return len(self.problems) - 1
+
+    # Problems
+
+    def problem_of(self, connection: Connection, finding: Finding, packet: Packet | None, witness: str) -> Problem:
+        """A finding of the model's in the words of a report."""
+        segment = packet.segment if packet else None
+        wanted = finding.expected_segment
+        return Problem(
+            Verdict.VIOLATES,
+            finding.message,
+            field=finding.field,
+            expected=finding.expected,
+            observed=finding.observed,
+            expected_packet=connection.notation(wanted, from_peer=False) if wanted else "",
+            observed_packet=connection.notation(segment, from_peer=False) if segment else "",
+            frame=packet.number if packet else None,
+            section=finding.section,
+            witness=witness,
+            **self.standing(connection),
+        )
+
+    def standing(self, connection: Connection) -> dict[str, str]:
+        """Where each witness stands."""
+        last = connection.last_seen
+        wire = "the server has sent nothing"
+        if last is not None and last.segment is not None:
+            wire = f"{connection.notation(last.segment, from_peer=False)} (frame {last.number})"
+        socket = "absent: this server has no agent"
+        if self.testbed.agent is not None:
+            with suppress(Exception):  # a witness that cannot be heard any more must not hide the problem itself
+                self.ask_state(connection)
+            socket = str(connection.kernel_state or "not asked: the server's port is not known")
+        model = f"server {connection.server_state}, lab {connection.peer_state}"
+        return {"wire": wire, "socket": socket, "model": model}
+
+    def complain(
+        self, connection: Connection, finding: Finding, *, packet: Packet | None = None, witness: str = "script"
+    ) -> NoReturn:
+        """End the run: the server broke a rule."""
+        problem = self.problem_of(connection, finding, packet, witness)
+        index = self._add(problem)
+        if packet is not None and packet.problem is None:
+            packet.problem = index
+        raise Stopped(problem)
+
+    def cannot_tell(self, connection: Connection | None, message: str, next_step: str = "", field: str = "") -> NoReturn:
+        """End the run: the lab could not see enough."""
+        problem = Problem(
+            Verdict.INCONCLUSIVE, message, field=field, next_step=next_step,
+            **(self.standing(connection) if connection else {}),
+        )  # fmt: skip
+        self._add(problem)
+        raise Stopped(problem)
+
+    def stop_if_wrong(self) -> None:
+        """End the run if a witness has objected."""
+        if self.problems:
+            raise Stopped(self.problems[0])
+
+    def _place(self, problem: Problem) -> None:
+        """Say where in the script we are: the innermost line of the scenario's own file."""
+        if problem.line:
+            return
+        frame = sys._getframe(1)
+        here = str(self.script)
+        while frame.f_back is not None and frame.f_code.co_filename != here:
+            frame = frame.f_back
+        if frame.f_code.co_filename != here:
+            return
+        problem.line = frame.f_lineno
+        problem.file = shown(self.script)
+        with suppress(OSError, IndexError):
+            problem.source = self.script.read_text(encoding="utf-8").splitlines()[frame.f_lineno - 1].strip()
+
+    # Ports
+
+    def port_of(self, connection: Connection) -> int:
+        """The server's port. Raises ScenarioError where the script has not said which."""
+        if connection.server_port is None:
+            raise ScenarioError(
+                "the peer does not know whom to talk to: call server.listen() first, or peer.towards(port)"
+            )
+        return connection.server_port
+
+
+def shown(path: Path) -> str:
+    """A path as a reader wants it: relative to where the lab was started, when it lies below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def acknowledges(segment: Segment) -> bool:
+    """Whether the ACK field counts."""
+    return ACK in segment.flags

@@ -1,0 +1,74 @@
+"""One connection of a run: its ports, what both ends have been seen to say, and what the script has not looked at yet."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from lab.scenario.record import Packet
+from lab.tcp.conversation import Conversation, Sight
+from lab.tcp.segment import ACK, SYN, Segment, letters
+from lab.tcp.sequence import Seq
+from lab.tcp.state import State
+from lab.wire.codec import TcpFrame
+
+
+@dataclass(slots=True)
+class Received:
+    """A segment of the server that the script has not looked at."""
+
+    frame: TcpFrame
+    raw: bytes
+    packet: Packet
+    sight: Sight
+
+
+@dataclass(slots=True)
+class Connection:
+    """A four-tuple: the addresses are the run's, the ports its own."""
+
+    name: str
+    """"A" for the first of a run, then "B" …"""
+    peer_port: int
+    server_port: int | None
+    iss: Seq
+    """The lab's initial sequence number for it."""
+    conversation: Conversation
+    inbox: deque[Received] = field(default_factory=deque)
+    last_seen: Packet | None = None
+    """The server's last segment."""
+    kernel_state: State | None = None
+    """What the server's kernel said last."""
+    server_spoke: bool = False
+
+    @property
+    def server_state(self) -> State:
+        """The server's end by the model."""
+        return self.conversation.server.best.endpoint.state
+
+    @property
+    def peer_state(self) -> State:
+        """The lab's end by the model."""
+        return self.conversation.peer.state
+
+    def relative(self, segment: Segment, *, from_peer: bool) -> tuple[int | None, int | None]:
+        """Sequence and acknowledgement number counted from each side's SYN; None where that was not seen."""
+        mine, theirs = self.conversation.peer_isn, self.conversation.server_isn
+        if not from_peer:
+            mine, theirs = theirs, mine
+        seq = None if mine is None else segment.seq.ahead_of(mine)
+        ack = None if theirs is None or ACK not in segment.flags else segment.ack.ahead_of(theirs)
+        return seq, ack
+
+    def notation(self, segment: Segment, *, from_peer: bool) -> str:
+        """A segment as the ladder writes it: `> S seq 0`, `< SA seq 0 ack 1`."""
+        seq, ack = self.relative(segment, from_peer=from_peer)
+        if SYN in segment.flags and seq is None:
+            seq = 0
+        text = f"{'>' if from_peer else '<'} {letters(segment.flags)}"
+        text += f" seq {seq}" if seq is not None else f" seq {segment.seq} (absolute)"
+        if ACK in segment.flags:
+            text += f" ack {ack}" if ack is not None else f" ack {segment.ack} (absolute)"
+        if segment.payload:
+            text += f" len {len(segment.payload)}"
+        return text

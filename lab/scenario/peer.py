@@ -1,0 +1,340 @@
+"""The lab's end of a connection, as a script speaks of it: send, expect, expect_silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.scenario.bench import PATIENCE, QUIET, Bench
+from lab.scenario.connection import Connection, Received
+from lab.scenario.errors import ScenarioError
+from lab.scenario.record import Problem, Verdict
+from lab.tcp.conversation import Finding
+from lab.tcp.segment import ACK, FIN, PSH, SYN, Flags, Segment, letters
+from lab.tcp.sequence import Seq
+from lab.tcp.state import State
+from lab.wire.scapy_side import as_tcp, complete, wanted_fields
+
+Scapy = Any
+"""A Scapy packet. Its fields are made at run time, so nothing more can be said of it statically."""
+
+
+class Peer:
+    """One hand-made end. Fields of a packet that the script sets go out as they are, right or wrong; the others
+    (addresses, ports, seq, ack, window, checksums) are filled in from where the connection stands."""
+
+    def __init__(self, bench: Bench, connection: Connection) -> None:
+        self.bench = bench
+        self.connection = connection
+
+    # Where it stands
+
+    @property
+    def address(self) -> str:
+        """Its address, owned by no kernel."""
+        return self.bench.peer_address
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+        return self.connection.peer_port
+
+    @property
+    def iss(self) -> Seq:
+        """Its initial sequence number (RFC 9293 §3.4.1): the x of the figures."""
+        return self.connection.iss
+
+    @property
+    def snd_nxt(self) -> Seq:
+        """The next number it would send: its ISS before its SYN (RFC 9293 §3.3.1)."""
+        end = self.connection.conversation.peer
+        return self.iss if end.iss is None else end.snd_nxt
+
+    @property
+    def rcv_nxt(self) -> Seq:
+        """The next number it expects of the server (RFC 9293 §3.3.1)."""
+        return self.connection.conversation.peer.rcv_nxt
+
+    @property
+    def state(self) -> State:
+        """Where its own segments put it."""
+        return self.connection.peer_state
+
+    # Other connections
+
+    def another(self, *, port: int | None = None, towards: int | None = None) -> Peer:
+        """A second connection of the same lab, from another port, to the same server port unless told otherwise."""
+        made = self.bench.connection(port, towards or self.connection.server_port)
+        made.conversation.server.listening = self.connection.conversation.server.listening
+        if made.conversation.server.listening:
+            made.conversation.server.listen()
+        return Peer(self.bench, made)
+
+    def towards(self, port: int) -> Peer:
+        """Talk to that port of the server from now on, where nothing is known to listen; returns itself."""
+        self.connection.server_port = port
+        return self
+
+    def anew(self, iss: Seq | None = None) -> Seq:
+        """Forget where this end stood, as after a crash or a long time; the next SYN starts at `iss`.
+
+        Returns the new initial sequence number.
+        """
+        conversation = self.connection.conversation
+        conversation.peer = type(conversation.peer)(profile=conversation.peer.profile)
+        self.connection.iss = iss if iss is not None else Seq(self.bench.chance.randrange(2**32))
+        return self.connection.iss
+
+    # Sending
+
+    def send(self, packet: Scapy, *, note: str = "") -> None:
+        """Send one segment and judge all that it provokes at once. `note` is a word for the ladder."""
+        self.bench.transmit(self.connection, self._complete(packet), note=note)
+        self.bench.stop_if_wrong()
+
+    def replay(self, packet: Scapy, *, note: str = "old duplicate") -> None:
+        """The network delivers a segment that this end did not send now: an old duplicate (RFC 9293 §3.5 figure 8).
+
+        It reaches the server like any other; this end's own state does not know of it.
+        """
+        self.bench.transmit(self.connection, self._complete(packet), ours=False, note=note)
+        self.bench.stop_if_wrong()
+
+    def _complete(self, packet: Scapy) -> bytes:
+        self.bench.port_of(self.connection)
+        flags = wanted_fields(packet).get("flags")
+        flags = flags if isinstance(flags, Flags) else ACK
+        defaults = Segment(
+            flags=flags,
+            seq=self.iss if SYN in flags else self.snd_nxt,
+            ack=self.rcv_nxt,
+            window=65535,
+        )
+        return complete(
+            packet,
+            segment_defaults=defaults,
+            source=self.bench.peer_address,
+            destination=self.bench.server_address,
+            sport=self.connection.peer_port,
+            dport=self.bench.port_of(self.connection),
+            source_mac=self.bench.testbed.peer_mac,
+            destination_mac=self.bench.testbed.server_mac,
+        )
+
+    # Expecting
+
+    def expect(self, packet: Scapy, *, within: float = PATIENCE, not_before: float = 0.0) -> Scapy:
+        """The server's next segment, which must have the fields that `packet` sets; a Scapy TCP layer.
+
+        Waits up to `within` seconds for it. With `not_before` it must not come sooner than that many seconds from
+        now. Segments that a stack may send at any time (a repetition, a window update) are passed over unless they
+        are what is expected. PSH is compared only when it is asked for.
+        """
+        wanted = wanted_fields(packet)
+        began = self.bench.now()
+        received = self._next(wanted, within, began)
+        self.bench.checks += 1
+        early = not_before - (received.packet.time - began)
+        if early > 0:
+            self._object(
+                Finding(
+                    "silence",
+                    f"nothing for {not_before:g} s",
+                    f"a segment after {received.packet.time - began:.3f} s",
+                    "the server's segment came too soon",
+                    "RFC 9293 §3.8.1",
+                ),
+                received,
+            )
+        self.bench.stop_if_wrong()
+        return as_tcp(received.frame, received.raw)
+
+    def _next(self, wanted: dict[str, object], within: float, began: float) -> Received:
+        inbox = self.connection.inbox
+        self.bench.pump()
+        while True:
+            while inbox:
+                received = inbox.popleft()
+                difference = self._difference(wanted, received.frame.segment)
+                if difference is None:
+                    return received
+                if received.sight.incidental and received.sight.finding is None:
+                    continue
+                self._object(difference, received, wanted)
+            left = began + within - self.bench.now()
+            if left <= 0:
+                self._nothing_came(wanted, within)
+            self.bench.pump(left)
+
+    def _difference(self, wanted: dict[str, object], segment: Segment) -> Finding | None:
+        conversation = self.connection.conversation
+        bases = {"seq": conversation.server_isn, "ack": conversation.peer_isn}
+        section = self.connection.conversation.server.best.rule or "RFC 9293 §3.5"
+        for name, expected in wanted.items():
+            observed: object = getattr(segment, name, None)
+            if name == "flags":
+                assert isinstance(expected, Flags)
+                mask = Flags(0x1FF) if PSH in expected else ~PSH
+                if expected & mask == segment.flags & mask:
+                    continue
+                expected, observed = letters(expected), letters(segment.flags)
+            elif name in bases:
+                observed = getattr(segment, name)
+                expected = Seq(int(expected))  # type: ignore[call-overload]
+                if int(observed) == int(expected):
+                    continue
+                base = bases[name]
+                if base is not None:
+                    expected, observed = (
+                        f"{v.ahead_of(base)} (absolute {v})" for v in (expected, Seq(int(observed)))
+                    )
+            elif expected == observed:
+                continue
+            about = "its sequence number" if name == "seq" else "its acknowledgement number" if name == "ack" else name
+            return Finding(
+                name, _shown(expected), _shown(observed), f"the server's segment is not the one expected: {about}",
+                section,
+            )  # fmt: skip
+        return None
+
+    def _object(self, finding: Finding, received: Received, wanted: dict[str, object] | None = None) -> None:
+        """The script's expectation failed. What the model said of the same segment stands beside it."""
+        bench, packet = self.bench, received.packet
+        said = packet.problem
+        if said is not None:
+            # The model objects to this very segment and knows the section: its problem leads, the script's adds.
+            problem = bench.problems[said]
+            problem.witness = "script and model" if wanted else problem.witness
+            if wanted:
+                problem.expected_packet = self._notation(wanted)
+            bench.stop_if_wrong()
+        problem = bench.problem_of(self.connection, finding, packet, "script")
+        if wanted is not None:
+            problem.expected_packet = self._notation(wanted)
+        packet.problem = bench._add(problem)
+        # The script comes first: what the model may have said of other segments follows.
+        bench.problems.insert(0, bench.problems.pop())
+        for one in bench.timeline:
+            if getattr(one, "problem", None) is not None and one is not packet:
+                one.problem += 1  # type: ignore[union-attr,operator]
+        packet.problem = 0
+        bench.stop_if_wrong()
+
+    def _nothing_came(self, wanted: dict[str, object], within: float) -> None:
+        bench = self.bench
+        bench.settle()
+        bench.checks += 1
+        flags = wanted.get("flags")
+        name = letters(flags) if isinstance(flags, Flags) else "segment"
+        if bench.testbed.settle == "wait" and not self.connection.server_spoke:
+            bench.cannot_tell(
+                self.connection,
+                f"nothing came from {bench.server_address} port {self.connection.server_port} in {within:g} s",
+                "see whether the server runs and no firewall stands between: packets get lost, and silence proves little",
+                field="silence",
+            )
+        problem = Problem(
+            Verdict.VIOLATES,
+            f"the server's {name} did not come within {within:g} s",
+            field="silence",
+            expected=self._notation(wanted),
+            observed="nothing",
+            expected_packet=self._notation(wanted),
+            observed_packet="nothing",
+            section=self.connection.conversation.server.best.rule or "RFC 9293 §3.10",
+            witness="script",
+            **bench.standing(self.connection),
+        )
+        bench._add(problem)
+        bench.stop_if_wrong()
+
+    def _notation(self, wanted: dict[str, object]) -> str:
+        conversation = self.connection.conversation
+        text = "<"
+        if isinstance(flags := wanted.get("flags"), Flags):
+            text += f" {letters(flags)}"
+        for name, base in (("seq", conversation.server_isn), ("ack", conversation.peer_isn)):
+            if isinstance(value := wanted.get(name), int):
+                text += f" {name} {Seq(value).ahead_of(base) if base is not None else value}"
+        for name, value in wanted.items():
+            if name not in ("flags", "seq", "ack"):
+                text += f" {name} {_shown(value)}"
+        return text
+
+    def expect_data(self, data: bytes, *, within: float = PATIENCE) -> None:
+        """The server's next segments carry exactly `data`, cut as it likes."""
+        got = b""
+        began = self.bench.now()
+        while len(got) < len(data):
+            segment = self._next({}, max(0.0, began + within - self.bench.now()), self.bench.now()).frame.segment
+            got += segment.payload
+            if FIN in segment.flags and len(got) < len(data):
+                break
+        self.bench.checks += 1
+        self.bench.stop_if_wrong()
+        if got != data:
+            self.bench.complain(
+                self.connection,
+                Finding("payload", _shown(data), _shown(got), "the server's data are not those expected", "RFC 9293 §3.8"),
+                packet=self.connection.last_seen,
+            )
+
+    def expect_silence(self, seconds: float = 0.0) -> None:
+        """The server says nothing more.
+
+        Without `seconds`: nothing of what it sends at once, which is proven as the testbed can (exactly on a veth
+        pair, by a fence, or by a quiet time: the verdict says which). With `seconds`: nothing for that long either,
+        whatever its timers and its program do.
+        """
+        bench = self.bench
+        bench.settle()
+        if seconds:
+            bench._wait_out(seconds)
+            bench.settle()
+        bench.checks += 1
+        while self.connection.inbox:
+            received = self.connection.inbox.popleft()
+            if received.sight.incidental:
+                continue
+            segment = received.frame.segment
+            self._object(
+                Finding(
+                    "silence",
+                    "nothing",
+                    self.connection.notation(segment, from_peer=False),
+                    "the server speaks where it should be silent",
+                    bench.connections[self.port].conversation.server.best.rule or "RFC 9293 §3.10",
+                ),
+                received,
+            )
+        proof = {"exact": "proven at once", "fenced": "proven by a fence", "waited": f"waited {QUIET:g} s"}
+        lasting = f" for {seconds:g} s" if seconds else ""
+        bench.say("check", f"silence{lasting}: {proof.get(bench.silence, '')}", self.connection.name)
+
+    # Well-trodden ways
+
+    def open(self, packet: Scapy = None) -> tuple[Seq, Seq]:
+        """Open the connection in three segments (RFC 9293 §3.5 figure 6); x and y, the two initial numbers.
+
+        `packet` may be another SYN, with options say.
+        """
+        from scapy.layers.inet import TCP
+
+        x = self.iss
+        self.send(packet if packet is not None else TCP(flags="S"))
+        y = self.expect(TCP(flags="SA", ack=x + 1)).seq
+        self.send(TCP(flags="A", seq=x + 1, ack=y + 1))
+        return x, y
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, watching the wire."""
+        if seconds < 0:
+            raise ScenarioError("time does not run backwards: wait() takes seconds, 0 or more")
+        self.bench.wait(seconds)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bytes):
+        return repr(value[:60]) + (f" … {len(value)} octets" if len(value) > 60 else "") if value else "no data"
+    return "none" if value is None else str(value)
+
+

@@ -1,0 +1,172 @@
+"""Playing one scenario on one testbed, and making a verdict of what was seen."""
+
+from __future__ import annotations
+
+import random
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.scenario.bench import Bench, Family, shown
+from lab.scenario.declare import Scenario
+from lab.scenario.errors import LabError, ScenarioError, Stopped
+from lab.scenario.peer import Peer
+from lab.scenario.record import Call, Packet, Problem, Remark, Result, Verdict
+from lab.scenario.server import Server
+from lab.server.client import AgentError, AgentGone
+from lab.tcp.profile import CHOICES, LINUX, MITIGATED, RFC9293, Profile
+from lab.testbed.base import Testbed
+from lab.testbed.errors import CannotRun
+from lab.wire.errors import LinkError
+
+PROFILES: tuple[Profile, ...] = (RFC9293, MITIGATED, LINUX)
+"""What the server may be, the plainest first."""
+
+
+def blank(scenario: Scenario, family: Family, verdict: Verdict) -> Result:
+    """A result in which nothing has happened yet."""
+    return Result(
+        name=scenario.name,
+        title=scenario.title,
+        family=family,
+        verdict=verdict,
+        description=scenario.description,
+        documents=scenario.documents,
+        evidence_for=scenario.evidence_for,
+        file=shown(scenario.path),
+    )
+
+
+def play(
+    scenario: Scenario,
+    testbed: Testbed,
+    family: Family,
+    *,
+    seed: int,
+    wrap: bool,
+    on_entry: Callable[[Packet | Call], None] | None = None,
+) -> Result:
+    """Run the script once. Never raises for anything the server, the network or the script does: the result says it."""
+    result = blank(scenario, family, Verdict.INCONCLUSIVE)
+    began = time.monotonic()
+    bench = Bench(
+        testbed,
+        family,
+        profiles=PROFILES,
+        chance=random.Random(f"{seed} {scenario.name} {family}"),
+        wrap=wrap,
+        script=scenario.path,
+        on_entry=on_entry,
+    )
+    result.peer_address, result.server_address = bench.peer_address, bench.server_address
+    first = bench.connection()
+    before = testbed.link.statistics()
+    try:
+        scenario.function(Peer(bench, first), Server(bench, first))
+        bench.settle()
+    except Stopped:
+        pass  # the bench has it on record
+    except (AgentGone, AgentError, LinkError, CannotRun, LabError) as error:
+        bench.problems.append(_problem_of(error, scenario))
+    except Exception as error:  # the script's own mistake: say where, never as a traceback
+        bench.problems.append(_mistake(error, scenario))
+    after = testbed.link.statistics()
+    result.captured, result.dropped = after[0] - before[0], after[1] - before[1]
+    if result.dropped:
+        bench.problems.insert(0, _lost(result.dropped))
+    result.seconds = time.monotonic() - began
+    result.timeline, result.problems = bench.timeline, bench.problems
+    result.checks, result.silence = bench.checks, bench.silence
+    result.witnesses = tuple(w for w in ("wire", "socket", "model") if w in bench.witnesses)
+    result.isns = {
+        c.name: (_plain(c.conversation.peer_isn), _plain(c.conversation.server_isn)) for c in bench.connections.values()
+    }
+    result.remarks = _remarks(bench)
+    result.verdict = _verdict(result, bench)
+    return result
+
+
+def _plain(number: int | None) -> int | None:
+    return None if number is None else int(number)
+
+
+def _verdict(result: Result, bench: Bench) -> Verdict:
+    kinds = {problem.verdict for problem in result.problems}
+    for verdict in (Verdict.CANNOT_RUN, Verdict.INCONCLUSIVE, Verdict.VIOLATES):
+        if verdict in kinds:
+            return verdict
+    if "wire" not in bench.witnesses:
+        # A check that passes because nothing was seen is none.
+        result.problems.append(
+            Problem(
+                Verdict.INCONCLUSIVE, "the server sent nothing at all, so nothing was verified",
+                next_step="see whether the script sends anything that must be answered",
+            )
+        )  # fmt: skip
+        return Verdict.INCONCLUSIVE
+    remarks = {remark.verdict for remark in result.remarks}
+    for verdict in (Verdict.DEVIATES, Verdict.PERMITTED):
+        if verdict in remarks:
+            return verdict
+    return Verdict.CONFORMS
+
+
+def _remarks(bench: Bench) -> list[Remark]:
+    used = dict.fromkeys(
+        choice for c in bench.connections.values() for choice in c.conversation.server.best.choices
+    )
+    return [
+        Remark(
+            verdict=Verdict(CHOICES[name].verdict),
+            choice=name,
+            says=CHOICES[name].says,
+            section=CHOICES[name].section,
+            source=CHOICES[name].source,
+            requirements=CHOICES[name].requirements,
+        )
+        for name in used
+    ]
+
+
+def _problem_of(error: Exception, scenario: Scenario) -> Problem:
+    if isinstance(error, ScenarioError):
+        return _mistake(error, scenario)
+    verdict = Verdict.CANNOT_RUN if isinstance(error, CannotRun) else Verdict.INCONCLUSIVE
+    message = str(error)
+    next_step = getattr(error, "next_step", "")
+    if isinstance(error, AgentGone):
+        message = f"the server's agent vanished in the middle of the run ({error})" if str(error) else (
+            "the server's agent vanished in the middle of the run"
+        )  # fmt: skip
+        next_step = "see whether the server still runs, and run again"
+    return Problem(verdict, message, next_step=next_step, file=shown(scenario.path), line=_line(error, scenario.path))
+
+
+def _mistake(error: Exception, scenario: Scenario) -> Problem:
+    line = _line(error, scenario.path)
+    source = ""
+    if line:
+        source = scenario.path.read_text(encoding="utf-8").splitlines()[line - 1].strip()
+    kind = "" if isinstance(error, ScenarioError) else f"{type(error).__name__}: "
+    return Problem(
+        Verdict.INCONCLUSIVE,
+        f"the script itself failed: {kind}{error}",
+        file=shown(scenario.path),
+        line=line or scenario.line,
+        source=source,
+        next_step="mend the script: this says nothing about the server",
+    )
+
+
+def _line(error: Exception, path: Path) -> int:
+    places = [f.lineno or 0 for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    return places[-1] if places else 0
+
+
+def _lost(count: int) -> Problem:
+    return Problem(
+        Verdict.INCONCLUSIVE,
+        f"the kernel had to drop {count} captured frame{'s' * (count > 1)}: what the server sent is not all known",
+        next_step="run fewer scenarios at once (--jobs), or as root for a larger buffer",
+    )

@@ -1,0 +1,233 @@
+"""Running many scenarios at once: a process each, with a sandbox of its own where that is the testbed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.connection import wait
+from typing import Any
+
+from lab import __version__
+from lab.scenario.bench import Family
+from lab.scenario.declare import Scenario
+from lab.scenario.errors import UsageError
+from lab.scenario.play import blank, play
+from lab.scenario.record import Problem, Result, Run, Verdict
+from lab.testbed.base import Testbed
+from lab.testbed.errors import CannotRun
+from lab.testbed.lifeline import die_with_parent
+from lab.testbed.sandbox import Sandbox, Sandboxes
+
+TICK = 0.1
+"""Seconds between two looks at the clock for whoever draws progress."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to run, and where."""
+
+    scenarios: Sequence[Scenario]
+    families: tuple[Family, ...] = ("ipv4", "ipv6")
+    testbed: str = "sandbox"
+    """"sandbox", "host" or "target"."""
+    testbed_options: dict[str, Any] = field(default_factory=dict)
+    """For "sandbox": `serve`, `path` (another server than the lab's). For the others: what their `open()` takes."""
+    seed: int = 0
+    jobs: int | None = None
+    """Runs at once; None for two for each processor and, besides, all that mostly wait for timers."""
+    fail_fast: bool = False
+
+
+@dataclass(slots=True)
+class _Running:
+    process: multiprocessing.process.BaseProcess
+    scenario: Scenario
+    family: Family
+    began: float
+
+
+def run(
+    plan: Plan,
+    *,
+    on_start: Callable[[str, str], None] = lambda name, family: None,
+    on_result: Callable[[Result], None] = lambda result: None,
+    on_tick: Callable[[], None] = lambda: None,
+) -> Run:
+    """Run every scenario of the plan over each of its families; results in the plan's order.
+
+    Raises CannotRun where the testbed cannot be had at all, UsageError where there is nothing to run. On
+    KeyboardInterrupt every process is ended before it goes on.
+    """
+    began = time.monotonic()
+    families = _families(plan)
+    done = Run(__version__, plan.testbed, "", plan.seed)
+    todo = [(s, f) for s in plan.scenarios for f in families]
+    if not todo:
+        raise UsageError("nothing to run")
+    order = {(s.name, f): i for i, (s, f) in enumerate(todo)}
+    # The longest first, so that the whole takes as long as its longest timer.
+    todo.sort(key=lambda item: -item[0].takes)
+    jobs = plan.jobs or 2 * (os.cpu_count() or 1) + sum(s.takes > 0 for s, _ in todo)
+    running: dict[Pipe, _Running] = {}
+
+    def finish(result: Result) -> None:
+        done.results.append(result)
+        on_result(result)
+
+    sandboxes = None
+    if plan.testbed == "sandbox":
+        sandboxes = Sandboxes()
+    try:
+        probe = _where(plan, sandboxes)
+        done.kernel = probe
+        while todo or running:
+            while todo and len(running) < jobs:
+                scenario, family = todo.pop(0)
+                if plan.testbed == "target" and scenario.needs_agent:
+                    finish(_needs_agent(scenario, family))
+                    continue
+                pipe, one = _start(plan, sandboxes, scenario, family, wrap=family == families[0])
+                running[pipe] = one
+                on_start(scenario.name, family)
+            for pipe in wait(list(running), timeout=TICK):
+                assert isinstance(pipe, Pipe)
+                result = _collect(pipe, running.pop(pipe))
+                finish(result)
+                if plan.fail_fast and result.verdict is Verdict.VIOLATES:
+                    todo.clear()
+                    _end(running)
+            on_tick()
+    finally:
+        _end(running)
+        if sandboxes is not None:
+            sandboxes.close()
+    done.results.sort(key=lambda r: order[r.name, r.family])
+    done.seconds = time.monotonic() - began
+    return done
+
+
+def _families(plan: Plan) -> tuple[Family, ...]:
+    if plan.testbed == "sandbox":
+        return plan.families
+    addresses = plan.testbed_options.get("families")
+    return tuple(f for f in plan.families if addresses is None or f in addresses)
+
+
+def _where(plan: Plan, sandboxes: Sandboxes | None) -> str:
+    """Make sure that the testbed can be had, before anything is started on it; the kernel's release."""
+    if plan.testbed == "sandbox":
+        assert sandboxes is not None
+        if plan.testbed_options.get("serve"):
+            return ""
+        return os.uname().release
+    with closing(open_testbed(plan)) as testbed:
+        return testbed.kernel
+
+
+def open_testbed(plan: Plan) -> Testbed:
+    """The plan's testbed, where it is not the sandbox."""
+    options = {k: v for k, v in plan.testbed_options.items() if k != "families"}
+    if plan.testbed == "host":
+        from lab.testbed.host import Host
+
+        return Host.open(**options)
+    from lab.testbed.target import Target
+
+    return Target.open(**options)
+
+
+def _start(
+    plan: Plan, sandboxes: Sandboxes | None, scenario: Scenario, family: Family, *, wrap: bool
+) -> tuple[Pipe, _Running]:
+    channel: socket.socket | None = None
+    if sandboxes is not None:
+        options = plan.testbed_options
+        channel = sandboxes.request(serve=options.get("serve"), path=options.get("path", ()))
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    context = multiprocessing.get_context("fork")
+    process = context.Process(
+        target=_work, args=(plan, channel, scenario, family, wrap, theirs, os.getpid()), daemon=True
+    )
+    sys.stdout.flush()
+    process.start()
+    theirs.close()
+    if channel is not None:
+        channel.close()
+    return ours, _Running(process, scenario, family, time.monotonic())
+
+
+def _work(
+    plan: Plan,
+    channel: socket.socket | None,
+    scenario: Scenario,
+    family: Family,
+    wrap: bool,
+    pipe: Pipe,
+    parent: int,
+) -> None:
+    """The life of one run's process."""
+    die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
+    try:
+        testbed: Testbed = Sandbox.adopt(channel) if channel is not None else open_testbed(plan)
+        with closing(testbed):
+            result = play(scenario, testbed, family, seed=plan.seed, wrap=wrap)
+    except CannotRun as error:
+        result = _cannot(scenario, family, error)
+    pipe.send(result)
+    pipe.close()
+
+
+def _collect(pipe: Pipe, one: _Running) -> Result:
+    try:
+        result: Result = pipe.recv()
+    except EOFError:
+        one.process.join()
+        result = blank(one.scenario, one.family, Verdict.INCONCLUSIVE)
+        result.seconds = time.monotonic() - one.began
+        code = one.process.exitcode or 0
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        result.problems.append(
+            Problem(Verdict.INCONCLUSIVE, f"the process that ran this scenario {how}", next_step="run it again")
+        )
+    pipe.close()
+    one.process.join()
+    one.process.close()
+    return result
+
+
+def _end(running: dict[Pipe, _Running]) -> None:
+    for pipe, one in running.items():
+        one.process.kill()
+        one.process.join()
+        one.process.close()
+        pipe.close()
+    running.clear()
+
+
+def _cannot(scenario: Scenario, family: Family, error: CannotRun) -> Result:
+    result = blank(scenario, family, Verdict.CANNOT_RUN)
+    result.problems.append(
+        Problem(Verdict.CANNOT_RUN, str(error), next_step=getattr(error, "next_step", ""))
+    )
+    return result
+
+
+def _needs_agent(scenario: Scenario, family: Family) -> Result:
+    result = blank(scenario, family, Verdict.CANNOT_RUN)
+    result.problems.append(
+        Problem(
+            Verdict.CANNOT_RUN,
+            "the script tells the server's program what to do, and a target has no agent to tell",
+            next_step="run it with --testbed sandbox, or --testbed host against `lab serve`",
+        )
+    )
+    return result

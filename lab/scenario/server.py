@@ -1,0 +1,345 @@
+"""The server under test, as a script speaks of it: its program's calls, and what its kernel says of each connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lab.scenario.bench import PATIENCE, Bench
+from lab.scenario.errors import ScenarioError
+from lab.server.client import Agent, AgentError
+from lab.tcp.conversation import Finding
+from lab.tcp.endpoint import Endpoint
+from lab.tcp.state import State
+
+if TYPE_CHECKING:
+    from lab.scenario.connection import Connection
+    from lab.scenario.peer import Peer
+
+
+class Server:
+    """The machine that is tested: a kernel, and a program on it that does what the script says."""
+
+    def __init__(self, bench: Bench, first: Connection) -> None:
+        self.bench = bench
+        self._first = first
+
+    def listen(self, *, backlog: int = 16, **options: int) -> Listener:
+        """The program listens, on a port of its kernel's choice; the peer will talk to it.
+
+        `options` are socket options set before, such as `TCP_SYNCNT=2`. A target listens already.
+        """
+        agent = self.bench.testbed.agent
+        if agent is None:
+            port, socket = self.bench.testbed.target_port, None
+        else:
+            socket, port = agent.listen(self.bench.family, backlog=backlog, options=options)
+        for connection in self.bench.connections.values():
+            if connection.server_port is None:
+                connection.server_port = port
+                connection.conversation.server.listen()
+        said = ", ".join(f"{name}={value}" for name, value in options.items())
+        self.bench.say("call", f"listen({said})")
+        return Listener(self.bench, socket, port)
+
+    def connect(self, peer: Peer, **options: int) -> Socket:
+        """The program calls the peer: its kernel sends a SYN at once (RFC 9293 §3.10.1)."""
+        bench, connection = self.bench, peer.connection
+        agent = _agent(bench)
+        bench.pump()
+        conversation = connection.conversation
+        conversation.server.call("connect", lambda e: e.open_active(bench.now()), bench.now())
+        conversation.peer = Endpoint(profile=conversation.peer.profile, iss=connection.iss).open_passive().endpoint
+        bench.say("call", "connect()", connection.name)
+        socket, port = agent.connect(bench.family, bench.peer_address, connection.peer_port, options=options)
+        connection.server_port = port
+        bench.pump()
+        return Socket(bench, connection, socket)
+
+    def closed_port(self) -> int:
+        """A port of the server on which nothing listens."""
+        return _agent(self.bench).closed_port(self.bench.family)
+
+    def is_in(self, state: State, peer: Peer | None = None) -> None:
+        """The server's end of the peer's connection is in `state`, by its kernel's word and by the model.
+
+        LISTEN and CLOSED are one here: a kernel has no socket for the connection in either.
+        """
+        bench = self.bench
+        connection = peer.connection if peer else self._first
+        bench.settle()
+        bench.checks += 1
+        gone = (State.CLOSED, State.LISTEN)
+        for witness, says in (("socket", connection.kernel_state), ("model", connection.server_state)):
+            if says is None or says is state or (says in gone and state in gone):
+                continue
+            finding = Finding(
+                "state",
+                str(state),
+                str(says),
+                f"the server should be in {state}",
+                connection.conversation.server.best.rule or "RFC 9293 §3.3.2",
+            )
+            bench.complain(connection, finding, packet=connection.last_seen, witness=f"script against {witness}")
+        by = "kernel and model" if connection.kernel_state is not None else "model alone"
+        bench.say("check", f"server is in {state} ({by})", connection.name)
+
+
+class Listener:
+    """A listening socket of the server's program."""
+
+    def __init__(self, bench: Bench, socket: int | None, port: int) -> None:
+        self.bench = bench
+        self.socket = socket
+        self.port = port
+
+    def accept(self, peer: Peer | None = None) -> Socket:
+        """The program takes the next connection, which must be the peer's where one is named."""
+        bench = self.bench
+        if self.socket is None:
+            only = next(iter(bench.connections.values()))
+            return Socket(bench, peer.connection if peer else only, None)
+        try:
+            accepted, _, port = _agent(bench).accept(self.socket, timeout=PATIENCE)
+        except AgentError as error:
+            if error.kind != "timeout":
+                raise
+            _wrong(
+                bench, peer.connection if peer else None, "accept()", "a connection", "none",
+                "the server's program is given no connection", "RFC 9293 §3.10.1",
+            )  # fmt: skip
+        connection = bench.connections.get(port)
+        bench.checks += 1
+        if connection is None or (peer is not None and connection is not peer.connection):
+            expected = f"the connection from port {peer.port}" if peer else "a connection of the script's"
+            _wrong(
+                bench, connection, "accept()", expected, f"one from port {port}",
+                "the server's program is given another connection", "RFC 9293 §3.10.1",
+            )  # fmt: skip
+        assert connection is not None
+        bench.say("call", "accept()", connection.name)
+        return Socket(bench, connection, accepted)
+
+    def has_nothing(self) -> None:
+        """accept() would wait: no connection stands that the program has not taken."""
+        bench = self.bench
+        bench.settle()
+        if self.socket is None:
+            return
+        bench.checks += 1
+        try:
+            _, _, port = _agent(bench).accept(self.socket, timeout=0)
+        except AgentError as error:
+            if error.kind != "timeout":
+                raise
+            bench.say("check", "accept() has nothing to give")
+            return
+        _wrong(
+            bench, bench.connections.get(port), "accept()", "none", f"one from port {port}",
+            "the server's program is given a connection that no client wants", "RFC 9293 §3.5",
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """The program stops listening."""
+        bench = self.bench
+        if self.socket is None:
+            return
+        bench.pump()
+        _agent(bench).close(self.socket)
+        for connection in bench.connections.values():
+            if connection.server_port == self.port:
+                connection.conversation.server.stop_listening()
+        bench.say("call", "close() of the listener")
+        bench.pump()
+
+
+class Socket:
+    """The server's program's end of one connection."""
+
+    def __init__(self, bench: Bench, connection: Connection, socket: int | None) -> None:
+        self.bench = bench
+        self.connection = connection
+        self._socket = socket
+
+    @property
+    def socket(self) -> int:
+        """Its number at the agent. Raises ScenarioError where the server has none."""
+        if self._socket is None:
+            raise ScenarioError(
+                "this server's program cannot be told what to do: the script needs an agent (needs_agent=True)"
+            )
+        return self._socket
+
+    # What the program does
+
+    def send(self, data: bytes) -> None:
+        """The program writes `data`."""
+        agent = self._before()
+        agent.send(self.socket, data, timeout=PATIENCE)
+        self._after("send", f"send({_brief(data)})", lambda e: e.send(data, self.bench.now()), data)
+
+    def shutdown(self) -> None:
+        """The program has nothing more to send, and goes on reading: the RFC's CLOSE (RFC 9293 §3.10.4)."""
+        agent = self._before()
+        agent.shutdown(self.socket, "write")
+        self._after("shutdown", "shutdown(SHUT_WR)", lambda e: e.shutdown(self.bench.now()))
+
+    def close(self) -> None:
+        """The program lets go of the connection: it will neither send nor read any more (RFC 9293 §3.6.1)."""
+        agent = self._before()
+        agent.close(self.socket)
+        self._after("close", "close()", lambda e: e.close(self.bench.now()))
+
+    def abort(self) -> None:
+        """The program gives the connection up: a RST (RFC 9293 §3.10.5)."""
+        agent = self._before()
+        agent.abort(self.socket)
+        self._after("abort", "abort()", lambda e: e.abort())
+
+    def set(self, option: str, value: int) -> None:
+        """Set a socket option by name, `TCP_NODELAY` say."""
+        _agent(self.bench).set(self.socket, option, value)
+        self.bench.say("call", f"setsockopt({option}, {value})", self.connection.name)
+
+    def get(self, option: str) -> Any:
+        """A socket option by name; `TCP_INFO` is a dict of the kernel's fields."""
+        return _agent(self.bench).get(self.socket, option)
+
+    def _before(self) -> Agent:
+        self.bench.pump()
+        self.bench.stop_if_wrong()
+        return _agent(self.bench)
+
+    def _after(self, name: str, text: str, act: Any, data: bytes = b"") -> None:
+        self.connection.conversation.server.call(name, act, self.bench.now(), data)
+        self.bench.say("call", text, self.connection.name)
+        self.bench.pump()
+        if self.bench.testbed.settle in ("exact", "agent"):
+            self.bench.settle(self.connection)
+        self.bench.stop_if_wrong()
+
+    # What the program is told
+
+    def receives(self, data: bytes) -> None:
+        """The program reads exactly `data`, and nothing else is there behind it."""
+        bench, got = self.bench, b""
+        agent = self._before()
+        try:
+            while len(got) < len(data):
+                piece, end = agent.receive(self.socket, len(data) - len(got), timeout=PATIENCE)
+                got += piece
+                if end:
+                    break
+        except AgentError as error:
+            if error.kind != "timeout" and error.errno is None:
+                raise
+            observed = f"{_brief(got)}, then {error.errno or 'nothing'}"
+            self._wrong("payload", _brief(data), observed, "the server's program does not get the data", "§3.10.3")
+        bench.checks += 1
+        if got != data:
+            self._wrong("payload", _brief(data), _brief(got), "the server's program reads other data", "§3.10.3")
+        self.connection.conversation.server.call("receive", lambda e: e.receive(len(data)), bench.now())
+        bench.say("check", f"program reads {_brief(data)}", self.connection.name)
+        bench.pump()
+
+    def receives_end(self) -> None:
+        """The program reads the end of the stream: the peer's FIN (RFC 9293 §3.10.4, MUST-12)."""
+        self._reads(b"", True, "the end of the stream")
+
+    def receives_nothing(self) -> None:
+        """Reading would wait: there is nothing to read now, and no end."""
+        self.bench.settle()
+        try:
+            data, end = _agent(self.bench).receive(self.socket, 65536, timeout=0)
+        except AgentError as error:
+            if error.kind != "timeout":
+                raise
+            self.bench.checks += 1
+            self.bench.say("check", "program has nothing to read", self.connection.name)
+            return
+        self._wrong(
+            "payload", "nothing to read", "the end of the stream" if end and not data else _brief(data),
+            "the server's program is given what has not come yet", "§3.10.3",
+        )  # fmt: skip
+
+    def is_reset(self) -> None:
+        """The program is told that the connection was reset, not that it ended (RFC 9293 §3.6, MUST-12)."""
+        self._fails("ECONNRESET", "connection reset")
+
+    def is_refused(self) -> None:
+        """connect() has failed: the peer refused (RFC 9293 §3.10.7.3)."""
+        self.bench.settle()
+        try:
+            _agent(self.bench).connected(self.socket, timeout=PATIENCE)
+        except AgentError as error:
+            if error.errno == "ECONNREFUSED":
+                self._held("program is told: connection refused")
+                return
+            observed = error.errno or error.message
+        else:
+            observed = "connected"
+        self._wrong("state", "ECONNREFUSED", observed, "connect() should have been refused", "§3.10.7.3")
+
+    def is_connected(self) -> None:
+        """connect() has succeeded."""
+        self.bench.pump()
+        try:
+            _agent(self.bench).connected(self.socket, timeout=PATIENCE)
+        except AgentError as error:
+            self._wrong("state", "connected", error.errno or error.message, "connect() has not succeeded", "§3.10.7.3")
+        self._held("program is connected")
+
+    def _fails(self, errno: str, words: str) -> None:
+        self.bench.settle()
+        try:
+            data, end = _agent(self.bench).receive(self.socket, 65536, timeout=PATIENCE)
+        except AgentError as error:
+            if error.errno == errno:
+                self._held(f"program is told: {words}")
+                return
+            observed = error.errno or error.message
+        else:
+            observed = "the end of the stream" if end and not data else _brief(data)
+        self._wrong("state", words, observed, "the server's program is not told what happened", "§3.10.7.4")
+
+    def _reads(self, data: bytes, end: bool, words: str) -> None:
+        bench = self.bench
+        agent = self._before()
+        try:
+            got, ended = agent.receive(self.socket, 65536, timeout=PATIENCE)
+        except AgentError as error:
+            got, ended = b"", False
+            words_got = error.errno or "nothing"
+        else:
+            words_got = "the end of the stream" if ended and not got else _brief(got)
+        bench.checks += 1
+        if (got, ended) != (data, end):
+            self._wrong("payload", words, words_got, "the server's program does not read what was sent", "§3.10.3")
+        bench.say("check", f"program reads {words}", self.connection.name)
+
+    def _held(self, text: str) -> None:
+        self.bench.checks += 1
+        self.bench.say("check", text, self.connection.name)
+
+    def _wrong(self, field: str, expected: str, observed: str, message: str, section: str) -> None:
+        _wrong(self.bench, self.connection, field, expected, observed, message, f"RFC 9293 {section}")
+
+
+def _wrong(
+    bench: Bench, connection: Connection | None, field: str, expected: str, observed: str, message: str, section: str
+) -> None:
+    finding = Finding(field, expected, observed, message, section)
+    if connection is None:
+        connection = next(iter(bench.connections.values()))
+    bench.complain(connection, finding, witness="program")
+
+
+def _agent(bench: Bench) -> Agent:
+    if bench.testbed.agent is None:
+        raise ScenarioError("this server has no agent: the script asks for something only the lab's test server does")
+    return bench.testbed.agent
+
+
+def _brief(data: bytes) -> str:
+    return repr(data) if len(data) <= 24 else f"{data[:16]!r}… {len(data)} octets"
+
+

@@ -1,0 +1,712 @@
+"""Both ends seen from outside: is every segment explained, and did everything that was owed come?
+
+The model is told what was sent to the server and which calls the server's program made. Where the documents leave a
+choice, or a stack is known to do otherwise than they ask, one `World` is followed for each profile that could be
+true; what is observed rules worlds out, and where none is left the server has broken a rule. The first world is the
+plain RFC 9293: while it stands, the server conforms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+
+from lab.tcp.endpoint import Endpoint, Outcome, Reply
+from lab.tcp.options import Kind
+from lab.tcp.profile import LINUX, MITIGATED, RFC9293, Profile
+from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Segment, letters
+from lab.tcp.sequence import Seq
+from lab.tcp.state import State
+
+TOO_SOON = 0.0008
+"""Seconds. No retransmission timer is shorter: RFC 6298 §2.4 asks for 1 s, Linux's tail loss probe takes two ticks."""
+
+CROSSING = 0.5
+"""Seconds for which two segments may cross on a link where sending and handling are not one."""
+
+EXPIRY_SLACK = 0.9
+"""A timer of the server may be seen to end this much of its length early: clocks tick coarsely."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the model objects to."""
+
+    field: str
+    """The header field, or "state", "payload", "checksum", "silence"."""
+    expected: str
+    observed: str
+    message: str
+    section: str
+    expected_segment: Segment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the model makes of one segment of the server."""
+
+    finding: Finding | None
+    note: str = ""
+    """"retransmission", "window update", "delayed ACK" … where it is worth a word."""
+    rule: str = ""
+
+    @property
+    def incidental(self) -> bool:
+        """Whether a stack may send it at any time, so that a script that waits for something else passes over it."""
+        return self.note in ("retransmission", "window update")
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A reply that must come, and the time by which it must."""
+
+    reply: Reply
+    since: float
+    until: float
+
+
+@dataclass(slots=True)
+class World:
+    """One profile that could be the server's, and what has been seen of the connection if it is."""
+
+    endpoint: Endpoint
+    owed: tuple[Owed, ...] = ()
+    choices: tuple[str, ...] = ()
+    rule: str = ""
+    why: str = ""
+    written: bytes = b""
+    """All that the server's program has sent on this connection."""
+    finished: bool = False
+    """Whether the program has said that it has nothing more to send."""
+    first_syn: Segment | None = None
+    """The server's SYN or SYN+ACK."""
+    peer_syn: Segment | None = None
+    sent_at: tuple[tuple[int, int, float], ...] = ()
+    """Ranges of the stream that were seen, by offset (0 is the SYN), with the time of the last sighting."""
+    edge: Seq | None = None
+    """The right edge of the window the server has offered: rcv_nxt + window at most (RFC 9293 §3.8.6)."""
+    peer_edge: Seq | None = None
+    """The right edge of the window that the lab has offered."""
+    acks: tuple[tuple[Seq, float], ...] = ()
+    """Earlier values of rcv_nxt with the time at which each was overtaken."""
+    duplicate_acks: int = 0
+    last_sent: float = 0.0
+
+    @property
+    def offered_scale(self) -> int:
+        """The shift count of the server's windows: what its SYN said, if both SYNs spoke of it (RFC 7323 §2.2)."""
+        mine, theirs = self.first_syn, self.peer_syn
+        if mine is None or theirs is None or theirs.window_scale is None:
+            return 0
+        return min(mine.window_scale or 0, 14)
+
+    def offset(self, seq: Seq) -> int | None:
+        """Where `seq` lies in the server's stream, its SYN being 0; None while its ISN is unknown."""
+        return None if self.endpoint.iss is None else seq.ahead_of(self.endpoint.iss)
+
+
+class Shadow:
+    """Follows the real server's end of one connection, and says what is wrong with what it sends."""
+
+    def __init__(self, profiles: Sequence[Profile], *, exact: bool) -> None:
+        """`exact`: on this link a segment has been handled when sending it returns, so nothing can cross."""
+        self.profiles = tuple(profiles)
+        self.exact = exact
+        self.listening = False
+        self.worlds = [World(Endpoint(profile=p)) for p in self.profiles]
+
+    # What it is told
+
+    def listen(self) -> None:
+        """The server's program listens on this connection's port."""
+        self.listening = True
+        self._listen_again()
+
+    def stop_listening(self) -> None:
+        """The listener is closed: connections that stand go on (RFC 9293 §3.10.4 speaks of each by itself)."""
+        self.listening = False
+        for world in self.worlds:
+            if world.endpoint.state is State.LISTEN:
+                world.endpoint = Endpoint(profile=world.endpoint.profile)
+
+    def call(self, name: str, act: Callable[[Endpoint], Outcome], now: float, data: bytes = b"") -> None:
+        """The server's program makes a call; `act` makes it on each world's endpoint."""
+        for world in self.worlds:
+            self._take(world, act(world.endpoint), now)
+            if name == "send":
+                world.written += data
+            elif name in ("shutdown", "close"):
+                world.finished = True
+            elif name == "connect":
+                world.written, world.finished, world.sent_at = b"", False, ()
+                world.edge = world.first_syn = None
+        self._drop_worse_twins()
+
+    def receives(self, segment: Segment, now: float) -> None:
+        """A sound segment of the lab's reaches the server."""
+        self._listen_again()
+        for world in self.worlds:
+            before = world.endpoint
+            outcome = before.arrives(segment, now)
+            new_life = SYN in segment.flags and outcome.endpoint.irs != before.irs
+            if new_life and outcome.endpoint.state is State.SYN_RECEIVED and before.state is not State.SYN_SENT:
+                world.written, world.finished, world.sent_at = b"", False, ()
+                world.edge = world.peer_edge = world.first_syn = None
+                world.acks, world.owed = (), ()
+            if new_life or world.peer_syn is None and SYN in segment.flags:
+                world.peer_syn = segment
+            if before.rcv_nxt != outcome.endpoint.rcv_nxt:
+                world.acks = (*world.acks[-15:], (before.rcv_nxt, now))
+            self._note_peer_window(world, segment, outcome.endpoint)
+            if ACK in segment.flags and not segment.length and segment.ack == before.snd_una:
+                world.duplicate_acks += 1
+            self._take(world, outcome, now)
+        self._drop_worse_twins()
+
+    def _listen_again(self) -> None:
+        if self.listening:
+            for world in self.worlds:
+                if world.endpoint.state is State.CLOSED:
+                    world.endpoint = Endpoint(profile=world.endpoint.profile).open_passive().endpoint
+
+    def _take(self, world: World, outcome: Outcome, now: float) -> None:
+        world.endpoint = outcome.endpoint
+        world.rule, world.why = outcome.rule, outcome.why
+        world.choices = tuple(dict.fromkeys((*world.choices, *outcome.choices)))
+        if world.endpoint.state in (State.CLOSED, State.LISTEN):
+            # What a connection still owed is no longer owed once it is gone; what its end provokes is.
+            world.owed = ()
+        world.owed += tuple(Owed(r, now, now + r.due) for r in outcome.replies)
+
+    @staticmethod
+    def _note_peer_window(world: World, segment: Segment, endpoint: Endpoint) -> None:
+        if ACK not in segment.flags and SYN not in segment.flags:
+            return
+        scale = 0
+        if SYN not in segment.flags and world.first_syn and world.first_syn.window_scale is not None and world.peer_syn:
+            scale = min(world.peer_syn.window_scale or 0, 14)
+        base = segment.ack if ACK in segment.flags else endpoint.snd_una
+        edge = base + (segment.window << scale)
+        if world.peer_edge is None or edge.ahead_of(world.peer_edge) > 0:
+            world.peer_edge = edge
+
+    # What it sees
+
+    def observe(self, segment: Segment, now: float) -> Sight:
+        """The server sent `segment`. Worlds that cannot explain it are ruled out; if none can, a Finding says why."""
+        explained: list[World] = []
+        notes: list[str] = []
+        refusals: list[Finding] = []
+        for world in self.worlds:
+            trial = copy(world)
+            verdict = self._explain(trial, segment, now)
+            if isinstance(verdict, Finding):
+                refusals.append(verdict)
+                continue
+            explained.append(trial)
+            notes.append(verdict)
+        if explained:
+            self.worlds = explained
+            for world in explained:
+                self._remember(world, segment, now)
+            return Sight(None, notes[0], explained[0].rule)
+        rule = self.worlds[-1].rule
+        for world in self.worlds:
+            self._remember(world, segment, now)
+        return Sight(refusals[-1], "", rule)
+
+    def settle(self, now: float) -> Finding | None:
+        """Everything sent so far has been handled and every answer read: what was owed by now and did not come?"""
+        standing, refusals = [], []
+        for world in self.worlds:
+            missing = next((o for o in world.owed if o.until <= now and not o.reply.optional), None)
+            if missing is None:
+                standing.append(world)
+                continue
+            wanted = missing.reply.segment
+            refusals.append(
+                Finding(
+                    "silence",
+                    f"a segment with flags {letters(wanted.flags & ~PSH)}",
+                    "nothing",
+                    f"the server owes an answer ({letters(wanted.flags & ~PSH)}) and sent nothing: {world.why}",
+                    missing.reply.rule,
+                    self._known(world, wanted, missing.reply.free),
+                )
+            )
+        if standing:
+            self.worlds = standing
+            return None
+        for world in self.worlds:
+            world.owed = tuple(o for o in world.owed if o.until > now)
+        return refusals[-1]
+
+    def compare_state(self, observed: State, now: float) -> Finding | None:
+        """The server's kernel reports `observed` for the connection: which worlds does that rule out?"""
+        standing = [w for w in self.worlds if self._stands(w, observed, now)]
+        if standing:
+            self.worlds = standing
+            return None
+        world = self.worlds[-1]
+        return Finding(
+            "state",
+            str(world.endpoint.state),
+            str(observed),
+            f"the server's kernel is in {observed}, the model in {world.endpoint.state}: {world.why}",
+            world.rule or "RFC 9293 §3.3.2",
+        )
+
+    def _stands(self, world: World, observed: State, now: float) -> bool:
+        state = world.endpoint.state
+        if state is observed or (observed is State.CLOSED and state is State.LISTEN):
+            return True
+        if observed is not State.CLOSED:
+            return False
+        # Gone by a timer: TIME-WAIT's (RFC 9293 §3.10.8), or the server gave up repeating itself (§3.8.3), which no
+        # stack does before it has waited at least as long again as between its last two tries.
+        at = world.endpoint.next_timeout
+        waited = now - world.last_sent
+        unanswered = state in (State.SYN_RECEIVED, State.SYN_SENT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
+        if state in (State.TIME_WAIT, State.FIN_WAIT_2) and at is not None:
+            begun = at - world.endpoint.profile.parameters.time_wait
+            due = now >= begun + (at - begun) * EXPIRY_SLACK
+        else:
+            due = unanswered and waited >= 1.0 * EXPIRY_SLACK
+        if due:
+            world.endpoint = Endpoint(profile=world.endpoint.profile)
+            world.owed = ()
+            world.why, world.rule = "its timer ran out", "RFC 9293 §3.10.8"
+        return due
+
+    # Explaining one segment
+
+    def _explain(self, world: World, segment: Segment, now: float) -> str | Finding:
+        if RST in segment.flags:
+            return self._explain_reset(world, segment)
+        if SYN in segment.flags:
+            return self._explain_syn(world, segment, now)
+        owed_syn = next((o.reply for o in world.owed if SYN in o.reply.segment.flags and not o.reply.optional), None)
+        if ACK not in segment.flags or owed_syn:
+            wanted = owed_syn.segment if owed_syn else replace(segment, flags=segment.flags | ACK)
+            return self._differs(
+                world,
+                "flags",
+                letters(wanted.flags),
+                letters(segment.flags),
+                "the server's segment has the wrong flags",
+                "RFC 9293 §3.5" if owed_syn else "RFC 9293 §3.1",
+                wanted,
+                owed_syn.free if owed_syn else frozenset(),
+            )
+        return (
+            self._check_liveness(world, segment)
+            or self._check_ack(world, segment, now)
+            or self._check_options(world, segment)
+            or self._check_window(world, segment)
+            or self._explain_text(world, segment, now)
+        )
+
+    def _explain_reset(self, world: World, segment: Segment) -> str | Finding:
+        owed = [o for o in world.owed if RST in o.reply.segment.flags]
+        complaints: list[Finding] = []
+        for one in owed:
+            complaint = self._compare(world, one.reply, segment)
+            if complaint is None:
+                world.owed = tuple(o for o in world.owed if o is not one)
+                return ""
+            complaints.append(complaint)
+        if complaints:
+            return complaints[0]
+        wanted = next((o.reply for o in world.owed), None)
+        return Finding(
+            "flags",
+            letters(wanted.segment.flags) if wanted else "no segment",
+            letters(segment.flags),
+            f"the server resets the connection without a reason ({world.why or 'nothing was sent to it'})",
+            "RFC 9293 §3.5.2",
+            self._known(world, wanted.segment, wanted.free) if wanted else None,
+        )
+
+    def _explain_syn(self, world: World, segment: Segment, now: float) -> str | Finding:
+        for one in world.owed:
+            if SYN in one.reply.segment.flags:
+                complaint = self._compare(world, one.reply, segment) or self._check_syn_options(world, segment)
+                if complaint is None:
+                    world.owed = tuple(o for o in world.owed if o is not one)
+                    return "retransmission" if world.first_syn is not None else ""
+                return complaint
+        first = world.first_syn
+        if first is None or world.endpoint.state not in (State.SYN_SENT, State.SYN_RECEIVED):
+            wanted = next((o.reply for o in world.owed), None)
+            return Finding(
+                "flags",
+                letters(wanted.segment.flags) if wanted else "no SYN",
+                letters(segment.flags),
+                f"the server sends a SYN in {world.endpoint.state}",
+                "RFC 9293 §3.5",
+                self._known(world, wanted.segment, wanted.free) if wanted else None,
+            )
+        again = Reply(
+            replace(first, ack=world.endpoint.rcv_nxt if ACK in segment.flags else first.ack),
+            due=0.0,
+            rule="RFC 9293 §3.10.8",
+            free=frozenset({"options", "window"}),
+            optional=True,
+        )
+        return self._compare(world, again, segment) or self._too_soon(world, 0, now) or "retransmission"
+
+    def _check_liveness(self, world: World, segment: Segment) -> Finding | None:
+        if world.endpoint.state in (State.CLOSED, State.LISTEN, State.SYN_SENT) and world.owed == ():
+            return Finding(
+                "flags",
+                "nothing, or a RST",
+                letters(segment.flags),
+                f"the server speaks on a connection that is {world.endpoint.state}",
+                "RFC 9293 §3.10.7.1",
+            )
+        return None
+
+    def _check_ack(self, world: World, segment: Segment, now: float) -> Finding | None:
+        expected = world.endpoint.rcv_nxt
+        if segment.ack == expected or any(
+            ACK in o.reply.segment.flags and o.reply.segment.ack == segment.ack for o in world.owed
+        ):
+            return None
+        crossed = not self.exact and any(a == segment.ack and now - at < CROSSING for a, at in world.acks)
+        if crossed:
+            return None
+        off = segment.ack.ahead_of(expected)
+        told = f"{abs(off)} too {'high' if off > 0 else 'low'}"
+        return self._differs(
+            world,
+            "ack",
+            expected,
+            segment.ack,
+            f"the server's acknowledgement number is {told}",
+            "RFC 9293 §3.4",
+            replace(segment, ack=expected),
+            frozenset(),
+        )
+
+    def _check_options(self, world: World, segment: Segment) -> Finding | None:
+        mine, theirs = world.first_syn, world.peer_syn
+        if mine is None or theirs is None:
+            return None
+        agreed = mine.timestamps is not None and theirs.timestamps is not None
+        carries = segment.timestamps is not None
+        if agreed != carries:
+            return Finding(
+                "options",
+                "timestamps" if agreed else "no timestamps",
+                "timestamps" if carries else "no timestamps",
+                "timestamps are on every segment once both SYNs carried them, and on none otherwise",
+                "RFC 7323 §3.2",
+            )
+        if segment.option(Kind.SACK) is not None and not (mine.sack_permitted and theirs.sack_permitted):
+            return Finding(
+                "options", "no SACK blocks", "SACK blocks", "SACK was not permitted in both SYNs", "RFC 2018 §2"
+            )
+        return None
+
+    def _check_syn_options(self, world: World, segment: Segment) -> Finding | None:
+        """Options of a SYN+ACK: given back only when offered."""
+        theirs = world.peer_syn
+        if ACK not in segment.flags or theirs is None:
+            return None
+        for name, has, offered, section in (
+            ("window scale", segment.window_scale is not None, theirs.window_scale is not None, "RFC 7323 §2.2"),
+            ("timestamps", segment.timestamps is not None, theirs.timestamps is not None, "RFC 7323 §3.2"),
+            ("SACK permitted", segment.sack_permitted, theirs.sack_permitted, "RFC 2018 §2"),
+        ):
+            if has and not offered:
+                return Finding(
+                    "options", f"no {name}", name, f"the server's SYN+ACK carries {name}, which was not offered", section
+                )
+        return None
+
+    def _check_window(self, world: World, segment: Segment) -> Finding | None:
+        """The right edge never moves left (RFC 9293 §3.8.6, SHLD-14), but for the rounding of the scale."""
+        scale = world.offered_scale
+        edge = segment.ack + (segment.window << scale)
+        if world.edge is None or edge.ahead_of(world.edge) >= -((1 << scale) - 1):
+            return None
+        return Finding(
+            "window",
+            f"at least {max(0, world.edge.ahead_of(segment.ack)) >> scale}",
+            str(segment.window),
+            f"the server takes back {world.edge.ahead_of(edge)} octets of window that it had offered",
+            "RFC 9293 §3.8.6",
+        )
+
+    def _explain_text(self, world: World, segment: Segment, now: float) -> str | Finding:
+        at = world.offset(segment.seq)
+        if at is None or world.first_syn is None:
+            return Finding(
+                "flags", "a SYN first", letters(segment.flags), "the server sends before its SYN", "RFC 9293 §3.4"
+            )
+        if not segment.length:
+            return self._explain_bare_ack(world, segment, at)
+        text_end = 1 + len(world.written)
+        end = at + len(segment.payload)
+        if segment.payload:
+            wanted = world.written[at - 1 : end - 1] if at >= 1 else b""
+            if world.finished and at > text_end:
+                return self._wrong_text(world, segment, text_end, "the server sends data behind its FIN", "§3.6")
+            if end > text_end or at < 1:
+                return self._wrong_text(
+                    world, segment, at, "the server sends data that its program has not written there", "§3.8.1"
+                )
+            if segment.payload != wanted:
+                return Finding(
+                    "payload",
+                    repr(wanted[:60]),
+                    repr(segment.payload[:60]),
+                    f"the server's data are not what its program wrote at this place (offset {at - 1})",
+                    "RFC 9293 §3.4",
+                )
+        if FIN in segment.flags and not (world.finished and end == text_end):
+            why = "before its data" if world.finished else "though its program has not closed"
+            return self._differs(
+                world,
+                "seq" if world.finished else "flags",
+                world.endpoint.iss + text_end if world.endpoint.iss is not None else "?",
+                segment.seq + len(segment.payload),
+                f"the server says FIN {why}",
+                "RFC 9293 §3.10.4",
+                replace(segment, flags=segment.flags & ~FIN),
+                frozenset(),
+            ) if world.finished else Finding(
+                "flags",
+                letters(segment.flags & ~FIN),
+                letters(segment.flags),
+                f"the server says FIN {why}",
+                "RFC 9293 §3.10.4",
+            )
+        note = self._explain_repeat(world, segment, at, end + (FIN in segment.flags), now)
+        if isinstance(note, Finding):
+            return note
+        edge = world.peer_edge
+        over = segment.end.ahead_of(edge) if edge is not None else 0
+        if over > (1 if FIN in segment.flags else 0) and len(segment.payload) > 1:
+            return Finding(
+                "window",
+                f"{len(segment.payload) - over} octets at most",
+                f"{len(segment.payload)} octets",
+                "the server sends more than the window it was offered",
+                "RFC 9293 §3.8.6",
+            )
+        world.owed = self._without_acks_up_to(world, segment.ack)
+        return note
+
+    def _wrong_text(self, world: World, segment: Segment, at: int, message: str, section: str) -> Finding:
+        return self._differs(
+            world,
+            "seq",
+            world.endpoint.snd_nxt,
+            segment.seq,
+            f"{message} (offset {at - 1}, {len(segment.payload)} octets)",
+            f"RFC 9293 {section}",
+            None,
+            frozenset(),
+        )
+
+    def _explain_repeat(self, world: World, segment: Segment, at: int, end: int, now: float) -> str | Finding:
+        """New text must begin where the last ended; text seen before may come again, but not for no reason."""
+        high = max((e for _, e, _ in world.sent_at), default=1)
+        if at > high:
+            return self._differs(
+                world,
+                "seq",
+                world.endpoint.snd_nxt,
+                segment.seq,
+                f"the server leaves a gap of {at - high} octets in its stream",
+                "RFC 9293 §3.4",
+                replace(segment, seq=world.endpoint.snd_nxt),
+                frozenset(),
+            )
+        if at == high:
+            return ""
+        una = world.offset(world.endpoint.snd_una)
+        if una is not None and end <= una and self.exact:
+            return self._differs(
+                world,
+                "seq",
+                world.endpoint.snd_nxt,
+                segment.seq,
+                "the server repeats what has been acknowledged",
+                "RFC 9293 §3.4",
+                None,
+                frozenset(),
+            )
+        return self._too_soon(world, at, now) or "retransmission"
+
+    def _too_soon(self, world: World, at: int, now: float) -> Finding | None:
+        last = max((t for s, e, t in world.sent_at if s <= at < e), default=None)
+        if last is None or now - last >= TOO_SOON or world.duplicate_acks:
+            return None
+        return Finding(
+            "silence",
+            "no repetition before the retransmission timeout",
+            f"the same again after {1000 * (now - last):.2f} ms",
+            "the server repeats a segment at once",
+            "RFC 9293 §3.8.1",
+        )
+
+    def _explain_bare_ack(self, world: World, segment: Segment, at: int) -> str | Finding:
+        endpoint = world.endpoint
+        una, high = world.offset(endpoint.snd_una) or 0, world.offset(endpoint.snd_nxt) or 1
+        if not min(una, high) <= at <= high:
+            return self._differs(
+                world,
+                "seq",
+                endpoint.snd_nxt,
+                segment.seq,
+                "the server's ACK does not carry its next sequence number",
+                "RFC 9293 §3.4",
+                replace(segment, seq=endpoint.snd_nxt),
+                frozenset(),
+            )
+        first = next(
+            (o for o in world.owed if self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) >= 0), None
+        )
+        if first is not None:
+            exact = next((o for o in world.owed if self._is_ack(o) and o.reply.segment.ack == segment.ack), first)
+            # One ACK may answer several segments (RFC 9293 §3.8.6.3), but a duplicate ACK answers only one.
+            done = [o for o in world.owed if self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) > 0]
+            world.owed = tuple(o for o in world.owed if o is not exact and o not in done)
+            return "delayed ACK" if exact.reply.due else ""
+        scale = world.offered_scale
+        edge = segment.ack + (segment.window << scale)
+        if world.edge is not None and edge.ahead_of(world.edge) > 0:
+            return "window update"
+        return Finding(
+            "flags",
+            "no segment",
+            letters(segment.flags),
+            "the server sends an ACK that nothing asked for: an ACK is not acknowledged",
+            "RFC 9293 §3.4",
+        )
+
+    @staticmethod
+    def _is_ack(owed: Owed) -> bool:
+        return not owed.reply.segment.flags & (SYN | RST)
+
+    def _without_acks_up_to(self, world: World, ack: Seq) -> tuple[Owed, ...]:
+        return tuple(o for o in world.owed if not (self._is_ack(o) and ack.ahead_of(o.reply.segment.ack) >= 0))
+
+    # Telling differences
+
+    def _compare(self, world: World, reply: Reply, segment: Segment) -> Finding | None:
+        wanted, free = reply.segment, reply.free
+        ignored = PSH | (ACK if "ack-flag" in free else type(PSH)(0))
+        if (wanted.flags & ~ignored) != (segment.flags & ~ignored):
+            field_, want, got = "flags", letters(wanted.flags), letters(segment.flags)
+        elif "seq" not in free and wanted.seq != segment.seq:
+            field_, want, got = "seq", wanted.seq, segment.seq
+        elif "ack" not in free and ACK in wanted.flags & segment.flags and wanted.ack != segment.ack:
+            field_, want, got = "ack", wanted.ack, segment.ack
+        elif segment.payload and not wanted.payload and SYN in segment.flags:
+            field_, want, got = "payload", "none", f"{len(segment.payload)} octets"
+        else:
+            return None
+        kind = {SYN | ACK: "SYN+ACK", SYN: "SYN", RST: "RST", RST | ACK: "RST"}.get(wanted.flags & ~PSH, "segment")
+        return self._differs(
+            world, field_, want, got, f"the server's {kind} has the wrong {field_}", reply.rule, wanted, free
+        )
+
+    def _differs(
+        self,
+        world: World,
+        name: str,
+        expected: Seq | str,
+        observed: Seq | str,
+        message: str,
+        section: str,
+        wanted: Segment | None,
+        free: frozenset[str],
+    ) -> Finding:
+        if isinstance(expected, Seq) and isinstance(observed, Seq):
+            base = world.endpoint.irs if name == "ack" else world.endpoint.iss
+            return Finding(
+                name,
+                _number(expected, base),
+                _number(observed, base),
+                message,
+                section,
+                self._known(world, wanted, free),
+            )
+        return Finding(name, str(expected), str(observed), message, section, self._known(world, wanted, free))
+
+    @staticmethod
+    def _known(world: World, wanted: Segment | None, free: frozenset[str]) -> Segment | None:
+        """The expected segment as far as it can be told: an unknown ISN is shown as the model's own."""
+        if wanted is None or ("seq" in free and world.endpoint.iss is None):
+            return wanted
+        return wanted
+
+    # Bookkeeping
+
+    def _remember(self, world: World, segment: Segment, now: float) -> None:
+        if SYN in segment.flags and world.first_syn is None:
+            world.first_syn = segment
+        world.endpoint = world.endpoint.sent(segment, now)
+        if RST in segment.flags:
+            return
+        world.last_sent = now
+        at = world.offset(segment.seq)
+        if segment.length and at is not None:
+            world.sent_at = (*world.sent_at[-255:], (at, at + segment.length, now))
+            world.duplicate_acks = 0
+        if ACK in segment.flags:
+            scale = 0 if SYN in segment.flags else world.offered_scale
+            edge = segment.ack + (segment.window << scale)
+            if world.edge is None or edge.ahead_of(world.edge) > 0:
+                world.edge = edge
+
+    def _drop_worse_twins(self) -> None:
+        """Worlds that have become the same but for the choices made on the way stay apart: the first is preferred."""
+
+    @property
+    def best(self) -> World:
+        """The most conforming world that explains everything so far."""
+        return self.worlds[0]
+
+
+def _number(value: Seq, base: Seq | None) -> str:
+    return str(value) if base is None else f"{value.ahead_of(base)} (absolute {value})"
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One connection: the lab's end, as its segments imply it, and the shadow of the server's."""
+
+    profiles: Sequence[Profile] = (RFC9293, MITIGATED, LINUX)
+    exact: bool = True
+    peer: Endpoint = field(default_factory=lambda: Endpoint(profile=RFC9293))
+    server: Shadow = field(init=False)
+    peer_isn: Seq | None = None
+    server_isn: Seq | None = None
+
+    def __post_init__(self) -> None:
+        self.server = Shadow(self.profiles, exact=self.exact)
+
+    def peer_sends(self, segment: Segment, now: float, *, sound: bool = True, ours: bool = True) -> None:
+        """The lab sends `segment`. Not `sound`: its checksum is wrong, so that a server must not take notice.
+
+        Not `ours`: an old duplicate that the network delivers; our end did not send it now.
+        """
+        if ours:
+            self.peer = self.peer.sent(segment, now, implied_calls=True)
+            if SYN in segment.flags and self.peer.iss is not None:
+                self.peer_isn = self.peer.iss
+        if sound:
+            self.server.receives(segment, now)
+
+    def server_sends(self, segment: Segment, now: float) -> Sight:
+        """The server is seen to send `segment`."""
+        if SYN in segment.flags:
+            self.server_isn = segment.seq
+        sight = self.server.observe(segment, now)
+        self.peer = self.peer.arrives(segment, now).endpoint
+        return sight
