@@ -1,0 +1,160 @@
+"""Services that need no telling: what a server of each kind does, for clients that cannot speak to the agent.
+
+| service       | what it does                                                                        |
+|---------------|-------------------------------------------------------------------------------------|
+| `echo`        | sends back what it reads; closes when the client has                                 |
+| `discard`     | reads and says nothing; closes when the client has                                   |
+| `half-close`  | reads until the client's FIN, then goes on sending, then closes                      |
+| `close-first` | sends a greeting and closes first: its end goes through FIN-WAIT-1, -2 and TIME-WAIT |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+GREETING: Final = b"Hello from close-first: I close now.\n"
+"""What close-first sends."""
+REPORT: Final = b"half-close read %d octets; line %d of 3, sent after your FIN.\n"
+"""What half-close sends, three times, when it has seen the client's FIN."""
+LINGER: Final = 60.0
+"""Seconds that close-first waits for the client's FIN before it lets the connection go."""
+PORTS: Final[Mapping[str, int]] = {"echo": 7007, "discard": 7009, "half-close": 7010, "close-first": 7011}
+"""The ports on which `lab serve` offers them, none of which needs a right."""
+
+_CHUNK: Final = 65536
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(_CHUNK):
+        writer.write(data)
+        await writer.drain()
+
+
+async def _discard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.read(_CHUNK):
+        pass
+
+
+async def _half_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    size = 0
+    while data := await reader.read(_CHUNK):
+        size += len(data)
+    for line in (1, 2, 3):
+        writer.write(REPORT % (size, line))
+        await writer.drain()
+
+
+async def _close_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(GREETING)
+    writer.write_eof()
+    # close() with octets unread would send a RST (RFC 9293 §3.10.4); so what still comes is read to its end.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            while await reader.read(_CHUNK):
+                pass
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "echo": _echo,
+    "discard": _discard,
+    "half-close": _half_close,
+    "close-first": _close_first,
+}
+
+
+def listening(family: socket.AddressFamily, host: str, port: int, backlog: int = 128) -> socket.socket:
+    """A listening socket of one family. Port 0: the kernel chooses. Raises OSError."""
+    listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(backlog)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def everywhere(port: int) -> list[socket.socket]:
+    """Listening sockets on one port for IPv4 and, where the kernel has it, IPv6. Raises OSError: the port is taken."""
+    first = listening(socket.AF_INET, "0.0.0.0", port)
+    try:
+        return [first, listening(socket.AF_INET6, "::", first.getsockname()[1])]
+    except OSError as error:
+        if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            return [first]
+        first.close()
+        raise
+
+
+class Services:
+    """The services, running in the caller's event loop from `start` to `close`."""
+
+    def __init__(self, ports: Mapping[str, int] | None = None) -> None:
+        """`ports` says which services, and where; None: all of them, on ports that the kernel chooses."""
+        self._wanted = dict.fromkeys(HANDLERS, 0) if ports is None else dict(ports)
+        self._ports: dict[str, int] = {}
+        self._listeners: list[tuple[asyncio.AbstractEventLoop, socket.socket]] = []
+        self._connections: set[asyncio.Task[None]] = set()
+
+    def start(self) -> dict[str, int]:
+        """Start those that do not run yet; returns the port of each. Raises OSError where a port is taken."""
+        loop = asyncio.get_running_loop()
+        for name, port in self._wanted.items():
+            if name in self._ports:
+                continue
+            listeners = everywhere(port)
+            self._ports[name] = listeners[0].getsockname()[1]
+            for listener in listeners:
+                self._listeners.append((loop, listener))
+                loop.add_reader(listener, self._accept, listener, HANDLERS[name])
+        return dict(self._ports)
+
+    def _accept(self, listener: socket.socket, handler: Handler) -> None:
+        try:
+            accepted, _ = listener.accept()
+        except OSError:
+            return  # gone again, or no descriptor left: the next readiness tries anew
+        task = asyncio.get_running_loop().create_task(_serve(accepted, handler))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def close(self) -> None:
+        """Stop listening and drop every connection."""
+        for loop, listener in self._listeners:
+            loop.remove_reader(listener)
+            listener.close()
+        self._listeners.clear()
+        self._ports.clear()
+        connections = list(self._connections)
+        for task in connections:
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+
+async def _serve(accepted: socket.socket, handler: Handler) -> None:
+    accepted.setblocking(False)
+    try:
+        reader, writer = await asyncio.open_connection(sock=accepted)
+    except OSError:
+        accepted.close()
+        return
+    # The client may reset the connection at any time: that is its right, and no news.
+    with contextlib.suppress(OSError):
+        try:
+            await handler(reader, writer)
+        except BaseException:
+            writer.transport.abort()
+            raise
+        finally:
+            writer.close()
+        await writer.wait_closed()

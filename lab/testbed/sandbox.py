@@ -1,0 +1,324 @@
+"""The default testbed: a server in a network namespace of its own, reached over a veth pair. Needs no root."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import lab
+from lab.server.client import Agent, AgentError, AgentGone
+from lab.testbed.base import Settle
+from lab.testbed.errors import CannotRun
+from lab.wire.errors import LinkError
+from lab.wire.link import Link
+
+READY_WITHIN: Final = 30.0
+"""Seconds after which a sandbox that is not ready counts as impossible here."""
+
+# The lab's own folder is put in front only while `lab` itself is imported, so that nothing in it hides a module of
+# Python's; -P keeps the current folder out for the same reason.
+_START: Final = """\
+import sys, socket
+sys.path.insert(0, sys.argv[1])
+import lab
+del sys.path[0]
+from lab.testbed.zygote import main
+main(socket.socket(fileno=int(sys.argv[2])), int(sys.argv[3]))
+"""
+
+
+class Sandbox:
+    """One server with its link. A `lab.testbed.base.Testbed`."""
+
+    name: Final = "sandbox"
+
+    def __init__(self, channel: socket.socket, facts: dict[str, Any], link: Link, pidfd: int) -> None:
+        """Use `adopt`."""
+        self.channel = channel
+        self.facts = facts
+        self.link = link
+        self.agent: Agent | None = None
+        self._pidfd = pidfd
+
+    @classmethod
+    def adopt(cls, channel: socket.socket, *, agent: bool = True) -> Sandbox:
+        """Wait until the sandbox behind a channel from `Sandboxes.request` is ready, and take it over.
+
+        `agent` False: its serve function does not speak the agent's protocol; use `channel`. Raises CannotRun where
+        the system forbids it; the channel is closed then.
+        """
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(channel.close)
+            line, passed = _first_line(channel)
+            for fd in passed:
+                on_failure.callback(_close_fd, fd)
+            try:
+                message = json.loads(line)
+            except ValueError:
+                raise _ended() from None
+            if "ready" not in message or len(passed) != 2:
+                raise _explain(message.get("obstacle", {}))
+            facts = message["ready"]
+            packets, pidfd = passed
+            try:
+                link = Link.adopt(os.dup(packets), facts["interface"])
+            except LinkError as error:
+                raise CannotRun(str(error), "") from error
+            on_failure.callback(link.close)
+            sandbox = cls(channel, facts, link, pidfd)
+            if agent:
+                try:
+                    sandbox.agent = Agent(channel)
+                except (AgentGone, AgentError) as error:
+                    raise CannotRun(f"The sandbox's server does not answer: {error}.", "Please report this.") from error
+            _close_fd(packets)
+            on_failure.pop_all()
+        return sandbox
+
+    @property
+    def settle(self) -> Settle:
+        """The kernel has answered when `send` returns; a stack written by hand when it has answered a ping."""
+        if not self.facts["raw"]:
+            return "exact"
+        return "agent" if self.agent is not None else "wait"
+
+    @property
+    def peer_mac(self) -> bytes:
+        """The peer's MAC address."""
+        return bytes.fromhex(self.facts["peer_mac"].replace(":", ""))
+
+    @property
+    def server_mac(self) -> bytes:
+        """The server's MAC address."""
+        return bytes.fromhex(self.facts["server_mac"].replace(":", ""))
+
+    @property
+    def kernel(self) -> str:
+        """The kernel under test."""
+        return str(self.facts["kernel"])
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings of the server's namespace."""
+        return dict(self.facts["settings"])
+
+    def peer_address(self, family: str) -> str | None:
+        """The peer's address, which no kernel owns."""
+        address: str | None = self.facts["peer_addresses"].get(family)
+        return address
+
+    def server_address(self, family: str) -> str | None:
+        """The server's address."""
+        address: str | None = self.facts["addresses"].get(family)
+        return address
+
+    def close(self) -> None:
+        """End the server and give back its namespaces; returns when its process is gone."""
+        if self._pidfd < 0:
+            return
+        if self.agent is not None:
+            self.agent.disconnect()
+        self.channel.close()
+        self.link.close()
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        poll.poll(5000)
+        _close_fd(self._pidfd)
+        self._pidfd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class Sandboxes:
+    """Makes sandboxes. Starts its helper process at the first request, or at `start`; threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._zygote: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    def start(self) -> None:
+        """Start the helper process, without waiting for it: good to do early, while the lab imports other things."""
+        with self._lock:
+            self._running()
+
+    def request(
+        self,
+        serve: str | None = None,
+        sysctls: Mapping[str, str] | None = None,
+        path: Sequence[str | os.PathLike[str]] = (),
+    ) -> socket.socket:
+        """Ask for a sandbox; returns its channel at once, for `Sandbox.adopt`.
+
+        `serve` names a function, "module:function", that is to be the server in place of the agent: it is called with
+        the channel and the sandbox's facts, on an interface for which no kernel answers. `path` is put before sys.path
+        to find it. `sysctls` are set in the server's namespace. Raises CannotRun where the helper does not start.
+        """
+        request = {
+            "serve": serve,
+            "sysctls": {name: str(value) for name, value in (sysctls or {}).items()},
+            "path": [os.fspath(each) for each in path],
+        }
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                with self._lock:
+                    socket.send_fds(self._running(), [json.dumps(request).encode()], [theirs.fileno()])
+            except OSError as error:
+                ours.close()
+                raise _ended() from error
+            except BaseException:
+                ours.close()
+                raise
+        return ours
+
+    def make(
+        self,
+        serve: str | None = None,
+        sysctls: Mapping[str, str] | None = None,
+        path: Sequence[str | os.PathLike[str]] = (),
+        *,
+        agent: bool = True,
+    ) -> Sandbox:
+        """A sandbox, ready. `request` and `Sandbox.adopt` in one."""
+        return Sandbox.adopt(self.request(serve, sysctls, path), agent=agent)
+
+    def _running(self) -> socket.socket:
+        if self._zygote is not None and self._zygote.poll() is not None:
+            self._stop()
+        if self._control is None:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            root = str(Path(lab.__file__).parent.parent)
+            try:
+                self._zygote = subprocess.Popen(
+                    [sys.executable, "-P", "-c", _START, root, str(theirs.fileno()), str(os.getpid())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    process_group=0,
+                )
+            except OSError as error:
+                ours.close()
+                raise CannotRun(
+                    f"The lab cannot start its helper process ({error.strerror}).", "See whether Python can be run."
+                ) from error
+            finally:
+                theirs.close()
+            self._control = ours
+        return self._control
+
+    def _stop(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._zygote is not None:
+            try:
+                self._zygote.wait(5)
+            except subprocess.TimeoutExpired:
+                self._zygote.kill()
+                self._zygote.wait()
+            self._zygote = None
+
+    def close(self) -> None:
+        """End the helper process, and with it every sandbox it made."""
+        with self._lock:
+            self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _close_fd(fd: int) -> None:
+    with contextlib.suppress(OSError):
+        os.close(fd)
+
+
+def _first_line(channel: socket.socket) -> tuple[bytes, list[int]]:
+    line, passed = b"", list[int]()
+    end = time.monotonic() + READY_WITHIN
+    while not line.endswith(b"\n"):
+        channel.settimeout(max(end - time.monotonic(), 0.001))
+        try:
+            data, fds, _, _ = socket.recv_fds(channel, 65536, 2)
+        except TimeoutError:
+            raise CannotRun(
+                f"The sandbox was not ready within {READY_WITHIN:.0f} seconds.",
+                "See whether the machine is overloaded.",
+            ) from None
+        except OSError:
+            raise _ended() from None
+        passed += fds
+        if not data:
+            for fd in passed:
+                _close_fd(fd)
+            raise _ended()
+        line += data
+    channel.settimeout(None)
+    return line, passed
+
+
+def _ended() -> CannotRun:
+    return CannotRun(
+        "The lab's helper process ended before the sandbox was ready.",
+        "Was it killed? If not, its last words are on standard error: please report them.",
+    )
+
+
+_ELSEWHERE: Final = "or use a server of its own: `docker compose run --rm lab`, or `lab run --testbed host`"
+
+
+def _explain(obstacle: Mapping[str, Any]) -> CannotRun:
+    """What the system forbade, in one sentence, with the command that mends it where there is one."""
+    step, code, reason = obstacle.get("step"), obstacle.get("errno"), obstacle.get("message", "")
+    said = f"({step}: {reason})"
+    if step == "setting":
+        return CannotRun(f"The kernel does not take a setting of this scenario {said}.", "See its sysctls.")
+    if step == "veth pair" and code in (errno.EOPNOTSUPP, errno.ENODEV):
+        return CannotRun(
+            f"This kernel has no veth interfaces {said}.", f"Load the module: `modprobe veth`, {_ELSEWHERE}."
+        )
+    if step == "packet socket" and code in (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT):
+        return CannotRun(
+            f"This kernel has no packet sockets {said}.", f"Load the module: `modprobe af_packet`, {_ELSEWHERE}."
+        )
+    if step not in ("user namespace", "network namespace") or code not in (errno.EPERM, errno.EACCES, errno.ENOSPC):
+        return CannotRun(f"The sandbox cannot be made {said}.", f"Try as root, {_ELSEWHERE}.")
+    return CannotRun(f"This system does not let the lab make network namespaces {said}.", _permission(step))
+
+
+def _permission(step: str) -> str:
+    if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
+        return f"In a container they need `--cap-add SYS_ADMIN --security-opt seccomp=unconfined`; {_ELSEWHERE}."
+    for name, forbids in (
+        ("kernel.apparmor_restrict_unprivileged_userns", "1"),
+        ("kernel.unprivileged_userns_clone", "0"),
+        ("user.max_user_namespaces", "0"),
+        ("user.max_net_namespaces", "0"),
+    ):
+        with contextlib.suppress(OSError):
+            if Path("/proc/sys", *name.split(".")).read_text().strip() == forbids:
+                allows = {"1": "0", "0": "1"}[forbids] if name.startswith("kernel") else "1000"
+                return f"Run it as root, or allow it with `sudo sysctl -w {name}={allows}`, {_ELSEWHERE}."
+    return f"Run it as root, {_ELSEWHERE}."

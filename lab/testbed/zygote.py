@@ -1,0 +1,241 @@
+"""The sandboxes' mother: one helper process that forks a server in namespaces of its own for every request.
+
+A process of its own, started by exec, because only a single-threaded process may enter a user namespace, and because
+forking one that has imported what a server needs takes a millisecond where starting Python takes fifty.
+
+It listens on a SOCK_SEQPACKET socket. A request is one JSON object and, with SCM_RIGHTS, one end of the control
+channel of the sandbox to be:
+
+    {"serve": null | "module:function", "sysctls": {name: value}, "path": [extra sys.path]}
+
+The child answers on that channel: one line `{"ready": facts}` with two file descriptors (the packet socket in the
+peer's namespace; a pidfd of the child), or `{"obstacle": {"step", "errno", "message"}}`. Then it is the server: the
+agent, or what `function(channel, facts)` does.
+
+Nothing outlives anybody: the children die with the zygote (PR_SET_PDEATHSIG), the zygote with the lab (end of file on
+its socket, or the lab's pidfd), the namespaces with the last process and socket in them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from lab.server.agent import run_on
+from lab.server.settings import kernel, read_settings
+from lab.testbed import addresses, namespaces
+from lab.testbed.rtnetlink import Route
+from lab.wire.link import packet_socket
+
+LARGEST_REQUEST: Final = 1 << 17
+"""Octets of a request."""
+CARRIER_WITHIN: Final = 10.0
+"""Seconds after which a veth pair that does not come up is an obstacle."""
+
+Facts = dict[str, Any]
+
+# For both ends, before their interfaces are born: a capture shall hold what the scenario makes, and nothing else.
+_QUIET: Final = {
+    "net.ipv6.conf.default.addr_gen_mode": "1",
+    "net.ipv6.conf.default.accept_ra": "0",
+    "net.ipv6.conf.default.autoconf": "0",
+    "net.ipv6.conf.default.router_solicitations": "0",
+    "net.ipv6.conf.default.dad_transmits": "0",
+    "net.ipv6.conf.default.accept_dad": "0",
+}
+_WITHOUT_IPV6: Final = {"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.disable_ipv6": "1"}
+_SERVER: Final = {
+    # Repeated answers to segments out of the window, dropped without a word otherwise.
+    "net.ipv4.tcp_invalid_ratelimit": "0",
+    "net.ipv4.tcp_challenge_ack_limit": "2147483647",
+    # What an earlier connection taught the kernel about the peer must not colour the next.
+    "net.ipv4.tcp_no_metrics_save": "1",
+    # Every kernel has reno, and it paces nothing (RFC 5681): bbr, a default here and there, sends data by timers.
+    "net.ipv4.tcp_congestion_control": "reno",
+}
+
+
+class _Obstacle(Exception):
+    """What the system forbade, and at which step."""
+
+    def __init__(self, step: str, error: OSError) -> None:
+        super().__init__(step)
+        self.line = (
+            json.dumps(
+                {"obstacle": {"step": step, "errno": error.errno, "message": error.strerror or str(error)}},
+            ).encode()
+            + b"\n"
+        )
+
+
+class _step:
+    """Names what is being done, for the message if the system forbids it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        if isinstance(error, OSError):
+            raise _Obstacle(self._name, error) from error
+
+
+def main(control: socket.socket, lab: int) -> None:
+    """Serve requests on `control` until the lab, the process with pid `lab`, is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the lab, which then closes its sandboxes
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children need no waiting for
+    obstacle: _Obstacle | None = None
+    try:
+        if not namespaces.may_make_namespaces():
+            with _step("user namespace"):
+                namespaces.enter_user_namespace()
+    except _Obstacle as found:
+        obstacle = found
+    gc.collect()
+    gc.freeze()
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    with contextlib.suppress(OSError):
+        poll.register(os.pidfd_open(lab), select.POLLIN)
+    if os.getppid() != lab:
+        return
+    while True:
+        if any(fd != control.fileno() for fd, _ in poll.poll()):
+            return
+        data, passed, _, _ = socket.recv_fds(control, LARGEST_REQUEST, 4)
+        if not data:
+            return
+        if not passed:
+            continue
+        channel = socket.socket(fileno=passed[0])
+        for extra in passed[1:]:
+            os.close(extra)
+        if obstacle is not None:
+            with contextlib.suppress(OSError):
+                channel.sendall(obstacle.line)
+        else:
+            _fork(control, channel, data)
+        channel.close()
+
+
+def _fork(control: socket.socket, channel: socket.socket, request: bytes) -> None:
+    zygote = os.getpid()
+    if os.fork():
+        return
+    code = 1
+    try:
+        namespaces.die_with(zygote)
+        control.close()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _be_a_server(channel, json.loads(request))
+        code = 0
+    except _Obstacle as obstacle:
+        with contextlib.suppress(OSError):
+            channel.sendall(obstacle.line)
+    except BrokenPipeError:
+        code = 0  # the lab no longer wants it
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _be_a_server(channel: socket.socket, request: dict[str, Any]) -> None:
+    sys.path[:0] = request["path"]
+    serve = _function(request["serve"]) if request["serve"] else None
+    raw = serve is not None
+    packets, facts = _make(request["sysctls"], raw=raw)
+    alive = os.pidfd_open(os.getpid())
+    socket.send_fds(channel, [json.dumps({"ready": facts}).encode() + b"\n"], [packets.fileno(), alive])
+    packets.close()
+    os.close(alive)
+    if serve is not None:
+        serve(channel, facts)
+    else:
+        run_on(channel, facts["addresses"])
+
+
+def _function(name: str) -> Callable[[socket.socket, Facts], None]:
+    module, _, function = name.partition(":")
+    found: Callable[[socket.socket, Facts], None] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def _make(sysctls: dict[str, str], *, raw: bool) -> tuple[socket.socket, Facts]:
+    """Make both namespaces; returns the packet socket in the peer's, with this process in the server's."""
+    with _step("network namespace"):
+        namespaces.enter_network_namespace()
+        server = namespaces.current_network_namespace()
+        namespaces.write_settings({**_QUIET, **(_WITHOUT_IPV6 if raw else {})}, required=False)
+        namespaces.write_settings(_SERVER, required=False)
+        namespaces.enter_network_namespace()
+        namespaces.write_settings({**_QUIET, **_WITHOUT_IPV6}, required=False)
+    with Route() as at_peer:
+        with _step("veth pair"):
+            at_peer.add_veth(
+                addresses.PEER_INTERFACE,
+                addresses.PEER_MAC,
+                addresses.SERVER_INTERFACE,
+                addresses.SERVER_MAC,
+                server,
+            )
+            peer_index = socket.if_nametoindex(addresses.PEER_INTERFACE)
+            namespaces.without_offloads(addresses.PEER_INTERFACE)
+            events = at_peer.events()
+            at_peer.up(peer_index)
+        with events, _step("packet socket"):
+            packets = packet_socket(addresses.PEER_INTERFACE)
+            with _step("server's side"):
+                namespaces.return_to(server)
+                os.close(server)
+                given = _server_side(raw=raw)
+            with _step("carrier"):
+                at_peer.wait_running(peer_index, events, CARRIER_WITHIN)
+    with _step("setting"):
+        namespaces.write_settings(sysctls, required=True)
+    return packets, {
+        "interface": addresses.PEER_INTERFACE,
+        "server_interface": addresses.SERVER_INTERFACE,
+        "peer_mac": addresses.PEER_MAC.hex(":"),
+        "server_mac": addresses.SERVER_MAC.hex(":"),
+        "addresses": given,
+        "peer_addresses": {family: addresses.PEER[family] if given[family] else None for family in given},
+        "raw": raw,
+        "pid": os.getpid(),
+        "kernel": kernel(),
+        "settings": read_settings(),
+    }
+
+
+def _server_side(*, raw: bool) -> dict[str, str | None]:
+    """Set up the server's end; returns the addresses that it answers to (its kernel's, unless `raw`)."""
+    namespaces.without_offloads(addresses.SERVER_INTERFACE)
+    index = socket.if_nametoindex(addresses.SERVER_INTERFACE)
+    given: dict[str, str | None] = {"ipv4": addresses.SERVER["ipv4"], "ipv6": addresses.SERVER["ipv6"]}
+    with Route() as route, route.events() as events:
+        route.up(socket.if_nametoindex("lo"))
+        if not raw:
+            if not os.path.exists("/proc/sys/net/ipv6"):  # noqa: PTH110 - pathlib is not needed here
+                given["ipv6"] = None
+            for family, address in given.items():
+                if address is not None:
+                    route.add_address(index, address, addresses.PREFIX[family])
+        route.up(index)
+        route.wait_running(index, events, CARRIER_WITHIN)
+        if not raw:
+            for family, address in given.items():
+                if address is not None:
+                    route.add_neighbour(index, addresses.PEER[family], addresses.PEER_MAC)
+    return given
