@@ -13,7 +13,6 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import NoPayload, Packet, Raw
 
-from lab.tcp.options import parse
 from lab.tcp.segment import ACK, Flags, Segment
 from lab.tcp.sequence import Seq
 from lab.wire.codec import (
@@ -26,6 +25,7 @@ from lab.wire.codec import (
     packed,
     tcp_octets,
     tcp_part,
+    text,
 )
 
 ScapyPacket: TypeAlias = Any
@@ -102,22 +102,21 @@ def complete(
         ethertype = ETHERTYPE_IPV6 if len(from_octets) == 16 else ETHERTYPE_IPV4
         return ethernet(source_mac, destination_mac, ethertype, ip) + padding
 
-    whole = packet.copy()
+    whole = _without(packet, tcp)
     if not isinstance(whole, Ether):
         if not isinstance(whole, IP | IPv6 | ARP):
             whole = _ip_for(whole, len(from_octets)) / whole
         whole = Ether() / whole
     _fill_below(whole, source, destination, source_mac, destination_mac)
-    tcp = _only_tcp(whole)
     padding = b""
     if tcp is not None:
-        below = tcp.underlayer
-        octets, padding = _tcp(tcp, segment_defaults, sport, dport, *_pseudo_addresses(whole, from_octets, to_octets))
-        # What stands below names TCP as its payload only while TCP is there: say so before Raw takes its place.
+        below = whole.lastlayer()
+        addresses = _pseudo_addresses(whole, from_octets, to_octets)
+        octets, padding = _tcp(tcp, segment_defaults, sport, dport, *addresses)
+        # What stands below says TCP follows, as Scapy would have it while a TCP layer is there.
         name = "proto" if isinstance(below, IP) else "nh"
-        if below is not None and name in below.default_fields and name not in below.fields:
-            below.fields[name] = PROTOCOL_TCP
-        below.remove_payload()
+        if name in below.default_fields:
+            below.fields.setdefault(name, PROTOCOL_TCP)
         below.add_payload(Raw(octets))
     try:
         return bytes(whole) + padding
@@ -125,12 +124,18 @@ def complete(
         raise ValueError(f"Scapy cannot build {packet.summary()}: {error}") from error
 
 
+def flags_set(packet: ScapyPacket) -> Flags | None:
+    """The flags that a script set on the packet's TCP layer; None where it set none, or there is no TCP layer."""
+    tcp = _only_tcp(packet)
+    return None if tcp is None or "flags" not in tcp.fields else Flags(int(tcp.fields["flags"]))
+
+
 def wanted_fields(packet: ScapyPacket) -> dict[str, object]:
     """What a script expects: the fields it set itself, by the names that Segment and TcpFrame give them.
 
-    sport, dport, seq and ack (Seq), flags (Flags), window, urgent, data_offset, reserved, checksum, options (a tuple of
-    `lab.tcp.options.Option`, as the script ordered them), payload (bytes; `TCP()/b""` expects none); from an IP or IPv6
-    layer in front: source, destination, ttl. A field that the script left out is not in it.
+    Of Segment: seq and ack (Seq), flags (Flags), window, urgent, options (octets, filled up to a multiple of four),
+    payload (bytes; `TCP()/b""` expects none). Of TcpFrame: sport, dport, data_offset, reserved, checksum; from an IP or
+    IPv6 layer in front: source, destination, ttl. A field that the script left out is not in it.
 
     Raises ValueError for what cannot be expected: a packet without TCP, or another field of the layers below.
     """
@@ -146,7 +151,7 @@ def wanted_fields(packet: ScapyPacket) -> dict[str, object]:
                 continue
             if isinstance(layer, Ether) or name not in _WANTED_BELOW:
                 raise ValueError(f"expect cannot compare {layer.name}.{name}")
-            wanted[_WANTED_BELOW[name]] = value
+            wanted[_WANTED_BELOW[name]] = int(value) if name in ("ttl", "hlim") else _address(value)
         layer = layer.payload
     for name, value in tcp.fields.items():
         wanted[_WANTED[name]] = _wanted(tcp, name, value)
@@ -175,7 +180,8 @@ def _wanted(tcp: ScapyPacket, name: str, value: Any) -> object:
     if name == "flags":
         return Flags(int(value))
     if name == "options":
-        return parse(_options(tcp))
+        octets = _options(tcp)
+        return octets + b"\0" * (-len(octets) % 4)
     return int(value)
 
 
@@ -252,11 +258,27 @@ def _tcp(
         destination=destination,
         sport=_number(fields, "sport", sport),
         dport=_number(fields, "dport", dport),
-        checksum=None if fields.get("chksum") is None else int(fields["chksum"]),
-        data_offset=None if fields.get("dataofs") is None else int(fields["dataofs"]),
+        checksum=None if fields.get("chksum") is None else _number(fields, "chksum", 0),
+        data_offset=None if fields.get("dataofs") is None else _number(fields, "dataofs", 5),
         reserved=_number(fields, "reserved", 0),
     )
     return octets, padding
+
+
+def _without(packet: ScapyPacket, tcp: ScapyPacket | None) -> ScapyPacket:
+    """A copy of the layers below TCP, or of all where there is no TCP."""
+    if tcp is None:
+        return packet.copy()
+    copies: list[ScapyPacket] = []
+    layer = packet
+    while layer is not tcp:
+        copy = layer.clone_with(**layer.fields)
+        copy.explicit = 0  # let Scapy still draw values such as RandShort()
+        if copies:
+            copies[-1].add_payload(copy)
+        copies.append(copy)
+        layer = layer.payload
+    return copies[0]
 
 
 def _ip_for(payload: ScapyPacket, size: int) -> ScapyPacket:
@@ -301,7 +323,11 @@ def _pseudo_addresses(packet: ScapyPacket, source: bytes, destination: bytes) ->
         layer = layer.payload
     if not isinstance(below, IP | IPv6):
         return source, destination
+    return packed(_address(below.src)), packed(_address(below.dst))
+
+
+def _address(value: Any) -> str:
     try:
-        return packed(str(below.src)), packed(str(below.dst))
+        return text(packed(str(value)))
     except ValueError:
-        raise ValueError(f"{below.src} → {below.dst} is not one pair of addresses") from None
+        raise ValueError(f"{value} is not one IP address") from None
