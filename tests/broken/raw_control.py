@@ -341,9 +341,10 @@ def serve(channel: socket.socket, facts: dict[str, Any], hooks: Honest, name: st
     link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
     try:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        link.bind((facts["interface"], ETH_P_ALL))
+        # The sandbox's facts name both ends of the pair; where there is only one, it is the server's.
+        link.bind((facts.get("server_interface") or facts["interface"], ETH_P_ALL))
         link.setblocking(False)
-        mac = bytes.fromhex(str(facts["mac"]).replace(":", ""))
+        mac = bytes.fromhex(str(facts.get("server_mac") or facts["mac"]).replace(":", ""))
         addresses = [a for a in facts["addresses"].values() if a]
         stack = Stack(hooks, mac, addresses, lambda frame: _put(link, frame))
         _loop(channel, link, stack, Control(channel, stack, name, facts))

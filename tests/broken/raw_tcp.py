@@ -85,7 +85,7 @@ class Honest:
         return stack.isn_clock() + stack.isn_offset(key)
 
     def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Iterable[Seg]:
-        """What the stack is told to have received for this segment."""
+        """What the stack is told to have received for this segment. What stands behind a `yield` happens after it."""
         yield seg
 
     def outgoing(self, stack: Stack, connection: Connection | None, seg: Seg) -> Iterable[Seg]:
@@ -760,7 +760,7 @@ class Stack:
         elif content is not None and frame[:6] == self.mac and content.destination in self.addresses:
             self.neighbours[content.source] = frame[6:12]
             key = (content.destination, content.dport, content.source, content.sport)
-            for seg in list(self.hooks.incoming(self, self.connections.get(key), content)):
+            for seg in self.hooks.incoming(self, self.connections.get(key), content):
                 self._segment_arrives(key, seg)
 
     def _segment_arrives(self, key: Key, seg: Seg) -> None:
@@ -806,7 +806,7 @@ class Stack:
 
     def send(self, connection: Connection | None, seg: Seg) -> None:
         """Send a segment, or what a breakage makes of it."""
-        for out in list(self.hooks.outgoing(self, connection, seg)):
+        for out in self.hooks.outgoing(self, connection, seg):
             self.put_on_wire(out)
 
     def put_on_wire(self, seg: Seg) -> None:
