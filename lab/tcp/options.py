@@ -1,4 +1,4 @@
-"""TCP options as they stand in a header (RFC 9293 §3.2; RFC 7323 for window scale and timestamps; RFC 2018 for SACK)."""
+"""TCP options as they stand in a header (RFC 9293 §3.2; RFC 7323 for window scale, timestamps; RFC 2018 for SACK)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def timestamps(value: int, echo: int = 0) -> Option:
 def pack(options: Iterable[Option]) -> bytes:
     """The options' octets, filled up with END to a multiple of four (RFC 9293 §3.1)."""
     raw = b"".join(
-        bytes([o.kind]) if o.kind in (Kind.END, Kind.NOP) else bytes([o.kind, len(o.data) + 2]) + o.data for o in options
+        bytes([o.kind]) if o.kind in (Kind.END, Kind.NOP) else bytes([o.kind, len(o.data) + 2]) + o.data
+        for o in options
     )
     return raw + b"\0" * (-len(raw) % 4)
 

@@ -26,6 +26,7 @@ class Flags(IntFlag):
 
 FIN, SYN, RST, PSH, ACK, URG = Flags.FIN, Flags.SYN, Flags.RST, Flags.PSH, Flags.ACK, Flags.URG
 
+_ZERO = Seq(0)
 _LETTERS = "FSRPAUECN"  # Scapy's letters, lowest bit first
 
 
@@ -52,7 +53,7 @@ class Segment:
 
     flags: Flags
     seq: Seq
-    ack: Seq = Seq(0)
+    ack: Seq = _ZERO
     window: int = 65535
     payload: bytes = b""
     options: bytes = b""

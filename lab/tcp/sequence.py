@@ -30,8 +30,8 @@ class Seq(int):
 
     __radd__ = __add__
 
-    @overload  # type: ignore[override]
-    def __sub__(self, other: Seq) -> int: ...
+    @overload
+    def __sub__(self, other: Seq) -> int: ...  # type: ignore[overload-overlap]
     @overload
     def __sub__(self, other: int) -> Seq: ...
     def __sub__(self, other: int) -> int:

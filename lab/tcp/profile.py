@@ -1,0 +1,463 @@
+"""What RFCs leave to a stack, and what stacks are known to do otherwise, as data.
+
+`lab.tcp.endpoint` asks its profile wherever the document offers a choice or a stack is known to differ, and names the
+choice in its outcome whenever it changed what happens. RFC9293 makes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One behaviour that differs from the base text of RFC 9293 §3.10."""
+
+    id: str
+    verdict: Literal["permitted", "deviates"]
+    """Whether a document allows it, or the stack does it against a MUST, a SHOULD or the plain text."""
+    says: str
+    """What happens, in one sentence for a reader who does not know the stack."""
+    section: str
+    """The document's section that it concerns."""
+    source: str
+    """Where it is known from: an RFC, a sysctl, a manual page, a function of the kernel."""
+    requirements: tuple[str, ...] = ()
+    """Ids in the requirement tables that it touches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Times in seconds and limits in counts. None: no such limit."""
+
+    msl: float = 120.0
+    """Maximum segment lifetime (RFC 9293 §3.4.2)."""
+    time_wait: float = 240.0
+    """2 MSL (RFC 9293 §3.6.1)."""
+    rto_initial: float = 1.0
+    rto_min: float = 1.0
+    rto_max: float = 60.0
+    """RFC 6298 §2."""
+    syn_retries: int | None = None
+    """Repeats of a SYN before the attempt is given up."""
+    syn_linear: int = 0
+    """How many of these come at equal intervals before intervals double."""
+    synack_retries: int | None = None
+    data_retries: int | None = None
+    user_timeout: float | None = 300.0
+    """Seconds without an acknowledgment of anything outstanding until the connection is aborted (RFC 9293 §3.9.1.1)."""
+    fin_wait_2: float | None = None
+    """How long FIN-WAIT-2 may last once the program can no longer read."""
+    delayed_ack: float = 0.2
+    """How long this end itself waits with an ACK that may be delayed."""
+    ack_deadline: float = 0.5
+    """How late such an ACK may be at most (RFC 9293 §3.8.6.3, MUST-40)."""
+    answers_limited: bool = False
+    """Whether answers to unacceptable segments are rate limited, so that each of them may be missing (RFC 5961 §7)."""
+
+
+CHOICES: dict[str, Choice] = {
+    choice.id: choice
+    for choice in (
+        Choice(
+            "challenge-rst",
+            "permitted",
+            "A RST inside the window but not exactly at RCV.NXT is answered by an ACK and changes nothing.",
+            "RFC 9293 §3.10.7.4",
+            "RFC 5961 §3.2; Linux tcp_validate_incoming",
+            ("9293-3.10.7.4-rst-challenge", "5961-3.2-rst-challenge", "5961-3.2-rst-drop", "5961-3-support"),
+        ),
+        Choice(
+            "challenge-syn",
+            "permitted",
+            "A SYN on a connection that stands is answered by an ACK and changes nothing, in the window as well.",
+            "RFC 9293 §3.10.7.4",
+            "RFC 5961 §4.2; Linux tcp_validate_incoming",
+            ("9293-3.10.7.4-syn-challenge", "5961-4.2-syn-challenge", "5961-4.2-syn-drop", "5961-4-support"),
+        ),
+        Choice(
+            "ack-range",
+            "permitted",
+            "A segment whose acknowledgment is older than the largest window seen draws an ACK and is dropped.",
+            "RFC 9293 §3.10.7.4",
+            "RFC 5961 §5.2; Linux tcp_ack",
+            ("MAY-12", "9293-3.10.7.4-ack-5961", "5961-5.2-ack-range", "5961-5.2-ack-reply", "5961-5-support"),
+        ),
+        Choice(
+            "ack-range-from-first-octet",
+            "permitted",
+            "The oldest acknowledgment number taken is that of the first octet sent, however large the window was.",
+            "RFC 5961 §5.2",
+            "Linux tcp_ack: max_window is bounded by bytes_acked",
+            ("9293-3.10.7.4-ack-5961", "5961-5.2-ack-range", "5961-5.2-maxwnd"),
+        ),
+        Choice(
+            "paws",
+            "permitted",
+            "Once timestamps are agreed on, a segment with an older timestamp is answered by an ACK and dropped.",
+            "RFC 7323 §5.3",
+            "RFC 7323 §5.3; Linux tcp_paws_check",
+            ("7323-5.3-R1", "7323-5.3-order", "7323-5.2-rst-nopaws"),
+        ),
+        Choice(
+            "paws-slack",
+            "deviates",
+            "A timestamp one tick older than the last is still taken; an old bare ACK is dropped without an answer.",
+            "RFC 7323 §5.3",
+            "Linux tcp_paws_discard (TCP_PAWS_WINDOW), tcp_disordered_ack_check",
+            ("7323-5.3-R1",),
+        ),
+        Choice(
+            "timestamps-required",
+            "permitted",
+            "Once timestamps are agreed on, a segment without one is dropped silently.",
+            "RFC 7323 §3.2",
+            "RFC 7323 §3.2",
+            ("7323-3.2-ts-missing", "7323-3.2-ts-noabort"),
+        ),
+        Choice(
+            "time-wait-reopen",
+            "permitted",
+            "In TIME-WAIT a SYN with a higher number or a newer timestamp opens a new connection.",
+            "RFC 9293 §3.6.1",
+            "RFC 6191 §2; Linux tcp_timewait_state_process",
+            ("MAY-2", "SHLD-4", "9293-3.6.1-tw-isn", "9293-3.10.7.4-syn-tw", "6191-2-ts-newer", "6191-2-nots-seq"),
+        ),
+        Choice(
+            "time-wait-reopen-above-fin",
+            "deviates",
+            "The new SYN's number must lie above the one that follows the old FIN; that very number is refused.",
+            "RFC 6191 §2",
+            "Linux tcp_timewait_state_process: after(seq, rcv_nxt)",
+            ("6191-2-lastseq", "6191-2-nots-seq", "6191-2-nots-ts"),
+        ),
+        Choice(
+            "time-wait-ignores-rst",
+            "permitted",
+            "A RST does not end TIME-WAIT.",
+            "RFC 1337 §3",
+            "RFC 1337 §3 (F1); Linux net.ipv4.tcp_rfc1337=1",
+            ("1337-3-F1", "9293-3.10.7.4-rst-closing"),
+        ),
+        Choice(
+            "time-wait-acks-all",
+            "deviates",
+            "In TIME-WAIT all but a RST or an empty segment at RCV.NXT is answered by an ACK; the timer restarts.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_timewait_state_process",
+            ("9293-3.10.7.4-text-ignore", "9293-3.10.7.4-ack-off", "9293-3.10.7.4-fin-timewait"),
+        ),
+        Choice(
+            "time-wait-exact-rst",
+            "permitted",
+            "In TIME-WAIT only a RST exactly at RCV.NXT counts; any other is dropped without an answer.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_timewait_state_process",
+            ("9293-3.10.7.4-rst-closing", "5961-3.2-rst-challenge"),
+        ),
+        Choice(
+            "time-wait-60s",
+            "deviates",
+            "TIME-WAIT lasts 60 seconds, whatever the maximum segment lifetime of 2 minutes asks for.",
+            "RFC 9293 §3.4.2, §3.6.1",
+            "Linux TCP_TIMEWAIT_LEN",
+            ("MUST-13",),
+        ),
+        Choice(
+            "half-duplex-close",
+            "permitted",
+            "A closed program cannot read any more: unread data, or data that comes afterwards, is answered by a RST.",
+            "RFC 9293 §3.6.1",
+            "RFC 9293 §3.6.1 (MAY-1, SHLD-3); Linux tcp_close, tcp_rcv_state_process",
+            ("MAY-1", "SHLD-3", "9293-3.6-case1"),
+        ),
+        Choice(
+            "orphan-without-socket",
+            "deviates",
+            "In FIN-WAIT-2 with nobody left to read, any RST in the window ends the connection; a SYN resets it.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_timewait_state_process, substate TCP_FIN_WAIT2",
+            ("9293-3.10.7.4-rst-challenge", "9293-3.10.7.4-syn-challenge", "5961-3.2-rst-challenge"),
+        ),
+        Choice(
+            "fin-wait-2-timer",
+            "deviates",
+            "FIN-WAIT-2 ends by a timer when no program holds the connection.",
+            "RFC 9293 §3.6",
+            "Linux net.ipv4.tcp_fin_timeout, tcp(7)",
+            ("9293-3.10.7.4-ack-finwait2", "9293-3.6-case1"),
+        ),
+        Choice(
+            "last-ack-at-once",
+            "permitted",
+            "CLOSE leads from CLOSE-WAIT to LAST-ACK at once, also while data waits in front of the FIN.",
+            "RFC 9293 §3.10.4",
+            "Linux tcp_close_state",
+            ("9293-3.10.4-closewait",),
+        ),
+        Choice(
+            "syn-text-dropped",
+            "permitted",
+            "Text on a SYN is not kept: it is not acknowledged, so the peer sends it again.",
+            "RFC 9293 §3.10.7.2",
+            "Linux tcp_conn_request, without TCP Fast Open (RFC 7413)",
+            ("9293-3.10.7.2-syn-text", "9293-3.5-data-hold"),
+        ),
+        Choice(
+            "synack-text-dropped",
+            "permitted",
+            "Text and FIN on a SYN,ACK are not kept: they are not acknowledged, so the peer sends them again.",
+            "RFC 9293 §3.10.7.3",
+            "Linux tcp_rcv_synsent_state_process",
+            ("9293-3.10.7.3-synack-text",),
+        ),
+        Choice(
+            "syn-fin-dropped",
+            "deviates",
+            "A SYN that carries FIN as well does not open a connection.",
+            "RFC 9293 §3.10.7.2",
+            "Linux tcp_rcv_state_process, case TCP_LISTEN",
+            ("9293-3.10.7.2-syn",),
+        ),
+        Choice(
+            "synack-repeated",
+            "permitted",
+            "A repeated SYN is answered by the same SYN,ACK again, where the plain text has an ACK.",
+            "RFC 9293 §3.8.1",
+            "Linux tcp_check_req: a pure retransmitted SYN",
+            ("9293-3.10.7.4-seq-dup-syn",),
+        ),
+        Choice(
+            "half-open-ack-first",
+            "deviates",
+            "In SYN-RECEIVED a wrong acknowledgment draws a RST even from a segment outside the window.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_check_req",
+            ("9293-3.10.7.4-ack-synrcvd-bad", "9293-3.10.7.4-seq-bad"),
+        ),
+        Choice(
+            "half-open-syn-reset",
+            "deviates",
+            "In SYN-RECEIVED a second SYN inside the window draws a RST besides ending the attempt.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_check_req, embryonic_reset",
+            ("9293-3.10.7.4-syn-synrcvd",),
+        ),
+        Choice(
+            "half-open-any-rst",
+            "permitted",
+            "In SYN-RECEIVED any RST in the window ends the attempt, without the challenge of RFC 5961.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_check_req",
+            ("9293-3.10.7.4-rst-classic", "9293-3.10.7.4-rst-synrcvd-passive"),
+        ),
+        Choice(
+            "window-edge",
+            "deviates",
+            "A segment that starts exactly at the right edge of the window still passes the sequence check.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_sequence, tcp_in_window",
+            ("9293-3.4-acc-len0-wndpos", "9293-3.10.7.4-seq", "9293-3.10.7.4-rst-out"),
+        ),
+        Choice(
+            "window-overrun-refused",
+            "deviates",
+            "A segment that reaches beyond the window is refused as a whole instead of being cut at the edge.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_sequence (SKB_DROP_REASON_TCP_INVALID_END_SEQUENCE)",
+            ("9293-3.4-acc-lenpos-wndpos", "9293-3.10.7.4-text-partial"),
+        ),
+        Choice(
+            "old-edge",
+            "permitted",
+            "A segment that ends exactly where the last ACK stands is looked at for its ACK before it is answered.",
+            "RFC 9293 Appendix A.2",
+            "Linux tcp_sequence: before(end_seq, rcv_wup)",
+            ("9293-A.2-seqval", "9293-3.10.7.4-seq-bad"),
+        ),
+        Choice(
+            "flags-first",
+            "deviates",
+            "A segment without SYN, RST or ACK is dropped without an answer, also outside the window.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_rcv_established, tcp_rcv_state_process",
+            ("9293-3.10.7.4-seq-bad", "9293-3.10.7.4-ack-off"),
+        ),
+        Choice(
+            "future-ack-silent",
+            "deviates",
+            "In ESTABLISHED an acknowledgment of what was never sent is dropped without an answer.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_rcv_established, tcp_ack (SKB_DROP_REASON_TCP_ACK_UNSENT_DATA)",
+            ("9293-3.10.7.4-ack-estab-future", "9293-3.10.7.4-ack-5961"),
+        ),
+        Choice(
+            "closing-challenge",
+            "permitted",
+            "After the connection began to close, an acknowledgment of what was never sent draws a challenge ACK.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_rcv_state_process",
+            ("9293-3.10.7.4-ack-5961",),
+        ),
+        Choice(
+            "rst-at-fin",
+            "deviates",
+            "After the peer's FIN a RST with the FIN's own number, one below RCV.NXT, is taken too.",
+            "RFC 5961 §3.2",
+            "Linux tcp_reset_check",
+            ("9293-3.10.7.4-rst-out", "5961-3.2-rst-outside"),
+        ),
+        Choice(
+            "rst-at-sack",
+            "deviates",
+            "With SACK a RST right behind the highest octet received out of order is taken.",
+            "RFC 5961 §3.2",
+            "Linux tcp_validate_incoming",
+            ("9293-3.10.7.4-rst-challenge", "5961-3.2-rst-challenge"),
+        ),
+        Choice(
+            "rst-with-ack",
+            "permitted",
+            "The RST of an aborted connection carries an acknowledgment as well.",
+            "RFC 9293 §3.10.5",
+            "Linux tcp_send_active_reset",
+            ("9293-3.10.5-active", "9293-3.9.1.6-abort"),
+        ),
+        Choice(
+            "fin-into-zero-window",
+            "permitted",
+            "A bare FIN is taken although the receive window is zero.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_data_queue",
+            ("9293-3.4-acc-lenpos-wnd0",),
+        ),
+        Choice(
+            "refused-not-reset",
+            "permitted",
+            "A RST that answers our SYN is reported as a refusal, not as a reset.",
+            "RFC 9293 §3.10.7.3",
+            "Linux tcp_reset: ECONNREFUSED in SYN-SENT",
+            ("9293-3.10.7.3-rst-good",),
+        ),
+        Choice(
+            "syn-retries",
+            "deviates",
+            "A SYN that nobody answers is given up after a count of repeats, not after 3 minutes.",
+            "RFC 9293 §3.8.3",
+            "Linux net.ipv4.tcp_syn_retries, net.ipv4.tcp_syn_linear_timeouts",
+            ("MUST-23",),
+        ),
+        Choice(
+            "synack-retries",
+            "deviates",
+            "A SYN,ACK that nobody acknowledges is given up after a count of repeats, and the listener goes on.",
+            "RFC 9293 §3.8.3",
+            "Linux net.ipv4.tcp_synack_retries",
+            ("MUST-23", "4987-3.3-timer"),
+        ),
+        Choice(
+            "rto-below-1s",
+            "deviates",
+            "The retransmission timeout may fall below one second.",
+            "RFC 6298 §2",
+            "Linux TCP_RTO_MIN (200 ms)",
+            ("6298-2.4-min",),
+        ),
+        Choice(
+            "time-wait-needs-listener",
+            "permitted",
+            "A SYN in TIME-WAIT opens nothing where no program listens: it is answered by an ACK.",
+            "RFC 9293 §3.6.1",
+            "Linux tcp_v4_rcv, TCP_TW_SYN",
+            ("MAY-2",),
+        ),
+    )
+}
+"""All choices by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A stack as the model knows it: which choices it makes, and its times and limits."""
+
+    name: str
+    choices: frozenset[str] = frozenset()
+    parameters: Parameters = field(default_factory=Parameters)
+
+    def __post_init__(self) -> None:
+        unknown = self.choices - CHOICES.keys()
+        if unknown:
+            raise ValueError(f"no such choice: {', '.join(sorted(unknown))}")
+
+    def has(self, choice: str) -> bool:
+        """Whether this stack makes the choice of that id."""
+        return choice in self.choices
+
+
+RFC9293 = Profile("rfc9293")
+"""The base text of RFC 9293 with its SHOULDs, and none of its options: RFC 793's answers to a stray RST or SYN."""
+
+MITIGATED = Profile(
+    "mitigated",
+    frozenset(
+        {
+            "challenge-rst",
+            "challenge-syn",
+            "ack-range",
+            "paws",
+            "timestamps-required",
+            "time-wait-reopen",
+            "time-wait-ignores-rst",
+            "half-duplex-close",
+        }
+    ),
+)
+"""What RFC 9293 permits beside its base text: RFC 5961, RFC 7323, RFC 6191, RFC 1337, half-duplex CLOSE."""
+
+LINUX = Profile(
+    "linux",
+    frozenset(CHOICES) - {"time-wait-ignores-rst", "timestamps-required"},
+    Parameters(
+        msl=30.0,
+        time_wait=60.0,
+        rto_min=0.2,
+        rto_max=120.0,
+        syn_retries=6,
+        syn_linear=4,
+        synack_retries=5,
+        data_retries=15,
+        user_timeout=None,
+        fin_wait_2=60.0,
+        delayed_ack=0.04,
+    ),
+)
+"""Linux 6 with default settings, but answers to unacceptable segments not limited (tcp_invalid_ratelimit=0)."""
+
+
+def linux(settings: Mapping[str, str]) -> Profile:
+    """LINUX with the settings of one machine: sysctl names ("net.ipv4.tcp_fin_timeout") and their values as text.
+
+    Settings that are missing or no whole numbers are taken at their defaults; it never raises.
+    """
+
+    def number(name: str, otherwise: int) -> int:
+        text = settings.get(f"net.ipv4.{name}", settings.get(name, ""))
+        try:
+            return int(text)
+        except ValueError:
+            return otherwise
+
+    default = LINUX.parameters
+    parameters = replace(
+        default,
+        syn_retries=number("tcp_syn_retries", 6),
+        syn_linear=number("tcp_syn_linear_timeouts", 4),
+        synack_retries=number("tcp_synack_retries", 5),
+        data_retries=number("tcp_retries2", 15),
+        fin_wait_2=float(number("tcp_fin_timeout", 60)),
+        answers_limited=number("tcp_invalid_ratelimit", 0) > 0,
+    )
+    choices = LINUX.choices | {"time-wait-ignores-rst"} if number("tcp_rfc1337", 0) else LINUX.choices
+    return Profile("linux", choices, parameters)
