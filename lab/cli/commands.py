@@ -1,0 +1,246 @@
+"""The commands and their words. What they do is done elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab import __version__
+from lab.cli import options as o
+from lab.cli.ends import LabGroup
+
+app = typer.Typer(
+    cls=LabGroup,
+    name="lab",
+    help="Open and close TCP connections by hand, on a real wire, and prove what came back.",
+    epilog="Start with [b]lab run[/]: it plays every scenario against this machine's own kernel, in a namespace of its "
+    "own, as root or not. Where that fails, [b]lab doctor[/] says why and how to mend it.\n\n"
+    "Exit codes: 0 no violation, 1 a violation, 2 wrong usage, 3 nothing could be concluded or run, 130 interrupted.",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _examples(*lines: str) -> str:
+    return "Examples:\n\n" + "\n\n".join(
+        f"  [b]{command}[/]  {words}" for command, words in (x.split("  ", 1) for x in lines)
+    )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"lab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def lab(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """See the help of `app`."""
+
+
+@app.command(
+    epilog=_examples(
+        "lab run  everything, in the sandbox",
+        "lab run teardown --ipv6 --verbose  one folder, with every ladder",
+        "lab run my_story.py --fail-fast  a story of your own",
+        "lab run --json | jq .summary  for a program",
+        "lab run --junit lab.xml  for a CI service",
+        "lab run --testbed target --interface eth0 --target 192.0.2.7:80  another server",
+    )
+)
+def run(
+    ctx: typer.Context,
+    names: o.Names = None,
+    testbed: o.Testbed = o.TestbedName.SANDBOX,
+    interface: o.Interface = None,
+    address: o.Addresses = None,
+    agent: o.Agent = None,
+    token: o.Token = None,
+    token_file: o.TokenFile = None,
+    target: o.Target = None,
+    gateway: o.Gateways = None,
+    allowed: o.Allowed = False,
+    ipv4: o.Ipv4 = False,
+    ipv6: o.Ipv6 = False,
+    slow: Annotated[
+        bool | None,
+        typer.Option(
+            "--slow/--no-slow",
+            help="With or without the scenarios that wait for long timers (a minute or more). By default a slow one is "
+            "run only when it is named.",
+            rich_help_panel=o.WHAT,
+            show_default=False,
+        ),
+    ] = None,
+    seed: o.Seed = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            envvar="LAB_JOBS",
+            min=1,
+            metavar="NUMBER",
+            help="How many runs at once, each in a sandbox of its own. Chosen for this machine when left out.",
+            rich_help_panel=o.WHAT,
+            show_default=False,
+        ),
+    ] = None,
+    fail_fast: Annotated[
+        bool,
+        typer.Option("--fail-fast", "-x", help="Stop at the first violation.", rich_help_panel=o.WHAT),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            "-v",
+            help="The ladder of every run, also of those that conform; with --json, every packet.",
+            rich_help_panel=o.REPORT,
+        ),
+    ] = False,
+    as_json: o.Json = False,
+    junit: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="JUnit XML for a CI service: violates is a failure; inconclusive and cannot run are skipped, "
+            "since they say nothing about the server; permitted and deviates pass.",
+            rich_help_panel=o.REPORT,
+            show_default=False,
+        ),
+    ] = None,
+    out: o.Out = Path("lab-out"),
+) -> None:
+    """Run scenarios and judge what the server did.
+
+    Each is played in a connection of its own, over IPv4 and IPv6, and judged by three witnesses: the wire, the server
+    kernel's own socket state, and a model of RFC 9293.
+    """
+    where = o.ground(ctx, testbed)
+    from lab.cli.running import Order, run_and_report
+
+    order = Order(
+        names=tuple(names or ()),
+        ground=where,
+        families=o.families(ipv4, ipv6),
+        slow=slow,
+        seed=seed,
+        jobs=jobs,
+        fail_fast=fail_fast,
+        verbose=verbose,
+        as_json=as_json,
+        junit=junit,
+        out=out,
+    )
+    raise typer.Exit(run_and_report(order))
+
+
+@app.command("list", epilog=_examples("lab list teardown  one folder", "lab list --json  for a program"))
+def list_(names: o.Names = None, as_json: o.Json = False) -> None:
+    """List the scenarios: name, title, the documents they rest on, whether they are slow."""
+    from lab.cli.stories import list_scenarios
+
+    list_scenarios(names or [], as_json=as_json)
+
+
+@app.command(
+    epilog=_examples(
+        "lab show handshake/three_segments  the story, and the ladder of a run made now",
+        "lab show simultaneous_close --no-run  the story alone",
+    )
+)
+def show(
+    ctx: typer.Context,
+    name: o.Name,
+    testbed: o.Testbed = o.TestbedName.SANDBOX,
+    interface: o.Interface = None,
+    address: o.Addresses = None,
+    agent: o.Agent = None,
+    token: o.Token = None,
+    token_file: o.TokenFile = None,
+    target: o.Target = None,
+    gateway: o.Gateways = None,
+    allowed: o.Allowed = False,
+    ipv6: Annotated[bool, typer.Option("--ipv6", "-6", help="Over IPv6 instead of IPv4.")] = False,
+    seed: o.Seed = None,
+    run: Annotated[bool, typer.Option("--run/--no-run", help="Run it now and draw its ladder.")] = True,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="With the frames that are not TCP: ARP, IPv6 neighbours.")
+    ] = False,
+) -> None:
+    """Tell one scenario: its text, its documents, its script, and the ladder of a run made now."""
+    where = o.ground(ctx, testbed)
+    from lab.cli.stories import show_scenario
+
+    family = "ipv6" if ipv6 else "ipv4"
+    raise typer.Exit(show_scenario(name, ground=where, family=family, seed=seed, run_now=run, frames=frames))
+
+
+@app.command()
+def doctor(as_json: o.Json = False) -> None:
+    """Say what this machine allows, and for what is missing, what that costs and the command that mends it.
+
+    Ends with 0 where `lab run` works as it is, with 3 where it does not.
+    """
+    from lab.doctor import main
+
+    raise typer.Exit(main(as_json=as_json))
+
+
+@app.command(
+    epilog=_examples(
+        "lab serve  the services alone",
+        "lab serve --service echo=7 --service discard=9  on ports of your choice, and no others",
+        "LAB_TOKEN=… lab serve --control 0.0.0.0:7000  with an agent for lab run --testbed host",
+    )
+)
+def serve(
+    ctx: typer.Context,
+    service: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PORT",
+            help="Offer this service on this port; 0 lets the kernel choose. Services: echo (7007), discard (7009), "
+            "half-close (7010: goes on sending after the client's FIN), close-first (7011: greets, and closes first). "
+            "All of them on these ports when left out.",
+            show_default=False,
+        ),
+    ] = None,
+    control: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LAB_CONTROL",
+            metavar="HOST:PORT",
+            help="Where the agent listens, which does the socket calls that lab run --testbed host tells it to. It "
+            "needs a token. There is no agent when left out.",
+            show_default=False,
+        ),
+    ] = None,
+    token: o.AgentToken = None,
+    token_file: o.AgentTokenFile = None,
+) -> None:
+    """Run the test server by itself, over IPv4 and IPv6, until it is interrupted."""
+    from lab.cli.serving import serve_until_interrupted
+
+    where = o.host_and_port(control, "--control") if control else None
+    serve_until_interrupted(o.services(service or []), control=where, token=o.read_token(ctx))
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+    add_help_option=False,
+)
+def bench(ctx: typer.Context) -> None:
+    """Measure how many connections a second are opened, closed and verified; `lab bench --help` tells its options."""
+    from lab.bench import main
+
+    raise typer.Exit(main(ctx.args) or 0)

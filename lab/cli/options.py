@@ -1,0 +1,312 @@
+"""The options that several commands share, with their words in the help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+class TestbedName(StrEnum):
+    """Where a server runs."""
+
+    __test__ = False  # for pytest, which takes it for a test
+
+    SANDBOX = "sandbox"
+    HOST = "host"
+    TARGET = "target"
+
+
+WHERE = "Where the server runs"
+WHAT = "What is run"
+REPORT = "What is reported"
+
+
+def complete_name(incomplete: str) -> list[str]:
+    """Scenario names and folders that begin so, read off the files' paths: nothing is imported for it."""
+    from lab.scenario.catalogue import names
+
+    try:
+        known = names()
+    except OSError:
+        return []
+    folders = sorted({name.rpartition("/")[0] for name in known if "/" in name})
+    return [name for name in [*folders, *known] if name.startswith(incomplete)]
+
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME|GLOB|FILE|FOLDER]...",
+        help="Scenarios to take: a name (handshake/three_segments), a folder (teardown), a glob ('*fin*'), or your own "
+        "files. All of them when left out.",
+        autocompletion=complete_name,
+        show_default=False,
+    ),
+]
+Name = Annotated[
+    str,
+    typer.Argument(help="The scenario's name, or the path of its file.", autocompletion=complete_name),
+]
+Testbed = Annotated[
+    TestbedName,
+    typer.Option(
+        "--testbed",
+        envvar="LAB_TESTBED",
+        metavar="NAME",
+        help="[b]sandbox[/]: a namespace of this machine. [b]host[/]: another host or container with `lab serve`. "
+        "[b]target[/]: any TCP server, told nothing and asked nothing.",
+        rich_help_panel=WHERE,
+    ),
+]
+Interface = Annotated[
+    str | None,
+    typer.Option(
+        envvar="LAB_INTERFACE",
+        metavar="NAME",
+        help="host, target: the network interface to use, such as eth0.",
+        rich_help_panel=WHERE,
+        show_default=False,
+    ),
+]
+Addresses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--address",
+        envvar="LAB_ADDRESS",
+        metavar="ADDRESS",
+        help="host, target: a spare address of that network for the lab to play, one for each family. "
+        "Found by asking the network when left out.",
+        rich_help_panel=WHERE,
+        show_default=False,
+    ),
+]
+Agent = Annotated[
+    str | None,
+    typer.Option(
+        envvar="LAB_AGENT",
+        metavar="HOST:PORT",
+        help="host: the control address of `lab serve`.",
+        rich_help_panel=WHERE,
+        show_default=False,
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        envvar="LAB_TOKEN",
+        metavar="TEXT",
+        help="host: the agent's token. Others on this machine can see it in the list of processes: better use "
+        "the environment variable or a file.",
+        rich_help_panel=WHERE,
+        show_default=False,
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="LAB_TOKEN_FILE",
+        metavar="FILE",
+        help="host: a file that holds the agent's token.",
+        rich_help_panel=WHERE,
+        show_default=False,
+    ),
+]
+AgentToken = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="LAB_TOKEN",
+        metavar="TEXT",
+        help="The token that the agent obeys. Others on this machine can see it in the list of processes: better use "
+        "the environment variable or a file.",
+        show_default=False,
+    ),
+]
+AgentTokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file", envvar="LAB_TOKEN_FILE", metavar="FILE", help="A file that holds it.", show_default=False
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        envvar="LAB_TARGET",
+        metavar="HOST:PORT",
+        help="target: the server to test.",
+        rich_help_panel=WHERE,
+        show_default=False,
+    ),
+]
+Gateways = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gateway",
+        envvar="LAB_GATEWAY",
+        metavar="ADDRESS",
+        help="host, target: the router to send through where the server is not on the same link, one for each family.",
+        rich_help_panel=WHERE,
+        show_default=False,
+    ),
+]
+Allowed = Annotated[
+    bool,
+    typer.Option(
+        "--i-may-test-this-target",
+        help="target: I have the right to test a server with a public address. Without this it is refused.",
+        rich_help_panel=WHERE,
+    ),
+]
+Ipv4 = Annotated[bool, typer.Option("--ipv4", "-4", help="Over IPv4 only. Both by default.", rich_help_panel=WHAT)]
+Ipv6 = Annotated[bool, typer.Option("--ipv6", "-6", help="Over IPv6 only. Both by default.", rich_help_panel=WHAT)]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        envvar="LAB_SEED",
+        min=0,
+        metavar="NUMBER",
+        help="Repeat the choices of an earlier run (initial numbers, ports): its report tells the seed.",
+        rich_help_panel=WHAT,
+        show_default=False,
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output, nothing else.", rich_help_panel=REPORT)
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        envvar="LAB_OUT",
+        metavar="FOLDER",
+        help="Where the captures go: a pcapng for each run, every packet with a comment.",
+        rich_help_panel=REPORT,
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where to run, as the command line says it."""
+
+    testbed: str
+    options: dict[str, Any]
+    """What the testbed's `open()` takes."""
+
+
+def ground(ctx: typer.Context, testbed: TestbedName) -> Ground:
+    """Read the testbed's options off a command's context, and refuse what does not go together.
+
+    Raises UsageError (exit code 2).
+    """
+    given = ctx.params
+    way = ("interface", "address", "gateway")
+    own: dict[TestbedName, tuple[str, ...]] = {
+        TestbedName.SANDBOX: (),
+        TestbedName.HOST: (*way, "agent", "token", "token_file"),
+        TestbedName.TARGET: (*way, "target", "allowed"),
+    }
+    for name in dict.fromkeys(name for names in own.values() for name in names):
+        # An environment variable may be set for another command, as in Compose; the command line means this one.
+        if name not in own[testbed] and given.get(name) and _typed(ctx, name):
+            others = " or ".join(other for other, names in own.items() if name in names)
+            raise _wrong(f"{_flag(name)} is for --testbed {others}, and this is {testbed}")
+    needed = {TestbedName.HOST: ("interface", "agent"), TestbedName.TARGET: ("interface", "target")}
+    if missing := [_flag(name) for name in needed.get(testbed, ()) if not given.get(name)]:
+        raise _wrong(f"--testbed {testbed} needs {' and '.join(missing)}")
+    if testbed is TestbedName.SANDBOX:
+        return Ground(str(testbed), {})
+    options: dict[str, Any] = {
+        "interface": given["interface"],
+        "spare": _by_family(given.get("address"), "--address"),
+        "gateways": _by_family(given.get("gateway"), "--gateway"),
+    }
+    if testbed is TestbedName.HOST:
+        control = host_and_port(given["agent"], "--agent")
+        token = read_token(ctx)
+        if not token:
+            raise _wrong("--testbed host needs the agent's token: LAB_TOKEN or --token-file")
+        return Ground(str(testbed), {**options, "control": control, "token": token})
+    host, port = host_and_port(given["target"], "--target")
+    allowed = bool(given.get("allowed"))
+    return Ground(str(testbed), {**options, "host": host, "port": port, "allow_public": allowed})
+
+
+def families(ipv4: bool, ipv6: bool) -> tuple[str, ...]:
+    """The address families to run over: those asked for, both when none was."""
+    chosen = tuple(name for name, asked in (("ipv4", ipv4), ("ipv6", ipv6)) if asked)
+    return chosen or ("ipv4", "ipv6")
+
+
+def services(texts: list[str]) -> dict[str, int] | None:
+    """NAME=PORT taken apart; None where none was given. Raises UsageError."""
+    found: dict[str, int] = {}
+    for text in texts:
+        name, _, port = text.partition("=")
+        if not name or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise _wrong(f"--service: {text} is not NAME=PORT (such as echo=7007)")
+        found[name] = int(port)
+    return found or None
+
+
+def _typed(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _flag(name: str) -> str:
+    return {"allowed": "--i-may-test-this-target"}.get(name, "--" + name.replace("_", "-"))
+
+
+def _by_family(texts: list[str] | None, flag: str) -> dict[str, str]:
+    """Addresses by family, from as many as were given, one after the other or with commas between."""
+    import ipaddress
+
+    found: dict[str, str] = {}
+    for text in (piece for entry in texts or () for piece in entry.replace(",", " ").split()):
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            raise _wrong(f"{flag}: {text} is not an IPv4 or IPv6 address") from None
+        family = f"ipv{address.version}"
+        if family in found:
+            raise _wrong(f"{flag}: two for IPv{address.version}, where one is used")
+        found[family] = str(address)
+    return found
+
+
+def host_and_port(text: str, flag: str) -> tuple[str, int]:
+    """HOST:PORT taken apart, an IPv6 address in brackets. Raises UsageError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise _wrong(f"{flag}: {text} is not HOST:PORT (such as 192.0.2.1:80 or [2001:db8::1]:80)")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise _wrong(f"{flag}: write an IPv6 address in brackets: [{host}]:{port}")
+    return host.strip("[]"), int(port)
+
+
+def read_token(ctx: typer.Context) -> str | None:
+    """The token, from the option that was typed, else from the environment; None where there is none.
+
+    Raises UsageError.
+    """
+    text, file = ctx.params.get("token"), ctx.params.get("token_file")
+    if text and file and _typed(ctx, "token") == _typed(ctx, "token_file"):
+        raise _wrong("give --token or --token-file, not both")
+    if file and not (text and _typed(ctx, "token")):
+        try:
+            return str(file.read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise _wrong(f"--token-file: cannot read {file}: {reason}") from None
+    return text or None
+
+
+def _wrong(sentence: str) -> Exception:
+    """A UsageError (exit code 2), imported only now: `lab --help` goes without it."""
+    from lab.scenario.errors import UsageError
+
+    return UsageError(sentence)

@@ -1,0 +1,373 @@
+"""The ladder of a run: two lifelines, an arrow for each packet, both ends' states beside it, as in RFC 9293 §3.5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lab.report.text import FAMILIES, UNICODE, Glyphs, Line, count, cut, flag_words, mark, said, seconds, wrapped
+from lab.scenario.record import Call, Packet, Result
+from lab.tcp.options import Kind, Option
+from lab.tcp.segment import ACK, SYN, Segment
+from lab.tcp.state import State
+
+STATE = len("SYN-RECEIVED")
+"""Columns of the longest state."""
+NARROWEST = 60
+WIDEST = 120
+PAUSE = 0.5
+"""A silence of so many seconds is shown as a break in the lifelines."""
+ALIKE = 3
+"""Of packets that repeat each other, so many are drawn before the rest is counted."""
+MOST = 240
+"""Of a longer run only the first and the last half of so many entries are drawn, and those that failed."""
+
+
+_States = dict[str, tuple[State | None, State | None]]
+"""For each connection, the two ends' states after its last packet."""
+
+
+@dataclass(slots=True)
+class _Shape:
+    """The columns of one ladder."""
+
+    glyphs: Glyphs
+    width: int
+    times: bool
+    rules: bool
+    tags: bool
+    number: int
+    """Columns of the frame's number."""
+    flags: int = 0
+    seq: int = 0
+    ack: int = 0
+
+    @property
+    def before(self) -> int:
+        """Columns before the left lifeline."""
+        return self.edge + STATE + 1
+
+    @property
+    def edge(self) -> int:
+        """Columns before the lab's state: time, connection, frame number."""
+        return 8 * self.times + 2 * self.tags + self.number + 1
+
+    @property
+    def after(self) -> int:
+        """Columns behind the right lifeline."""
+        return 1 + STATE + 20 * self.rules
+
+    @property
+    def span(self) -> int:
+        """Columns between the lifelines."""
+        return self.width - self.before - self.after - 2
+
+
+@dataclass(slots=True)
+class _Repeats:
+    """Stands for packets that repeat the one before them."""
+
+    count: int
+    packet: Packet
+
+
+def ladder(
+    result: Result, *, width: int = 80, glyphs: Glyphs = UNICODE, frames: bool = False, legend: bool = True
+) -> list[Line]:
+    """The run as a ladder of at most `width` columns (60 at least), its heading included.
+
+    `frames`: with the frames that are not TCP too (ARP, neighbour discovery). `legend`: with a line that tells what
+    the signs mean.
+    """
+    width = min(max(width, NARROWEST), WIDEST)
+    entries = [e for e in result.timeline if frames or not _beside_the_point(e)]
+    packets = [e for e in entries if isinstance(e, Packet)]
+    shape = _Shape(
+        glyphs=glyphs,
+        width=width,
+        times=width >= 72,
+        rules=width >= 100,
+        tags=len({p.connection for p in packets if p.connection}) > 1,
+        number=max(2, len(str(max((p.number for p in packets), default=0)))),
+    )
+    shape.flags = min(max((len(_flags(p)) for p in packets if p.segment), default=0), len("FIN+ACK"))
+    shape.seq = min(max((len(_seq(p)) for p in packets if p.segment), default=0), 10)
+    shape.ack = min(max((len(_ack(p)) for p in packets if p.segment), default=0), 10)
+
+    lines = [*heading(result, width=width, glyphs=glyphs), []]
+    lines.append(_columns(shape))
+    last: float | None = None
+    states: _States = {}
+    for entry in _shortened(_folded(entries), result):
+        if isinstance(entry, int):
+            lines.append(_inside(shape, f"{glyphs.ellipsis} {count(entry, 'entry', 'entries')} left out", "dim"))
+            continue
+        if isinstance(entry, _Repeats):
+            text = f"{glyphs.ellipsis} {entry.count} more like it, the last after {seconds(entry.packet.time)}"
+            lines.append(_inside(shape, text, "dim"))
+            last = entry.packet.time
+            continue
+        if last is not None and entry.time - last >= PAUSE:
+            text = f"{seconds(entry.time - last)} later".center(shape.span)
+            lines.append([(" " * shape.before, ""), (f"{glyphs.gap}{text}{glyphs.gap}", "dim")])
+        last = entry.time
+        lines += _packet(shape, entry, result, states) if isinstance(entry, Packet) else _call(shape, entry)
+    if not entries:
+        lines.append(_inside(shape, "no packet was seen", "dim"))
+    if legend:
+        lines += _legend(shape, entries)
+    return lines
+
+
+def heading(result: Result, *, width: int = 80, glyphs: Glyphs = UNICODE) -> list[Line]:
+    """Which run it is, what came of it, who the two ends are and with which initial numbers they began."""
+    sign, style = mark(result.verdict, glyphs)
+    name = f"{result.name} over {FAMILIES[result.family]}"
+    verdict = f"{sign} {result.verdict}"
+    room = max(width - len(name) - len(verdict), 2)
+    lines: list[Line] = [[(name, "head"), (" " * room, ""), (verdict, style)]]
+    lines += wrapped(result.title, width)
+    if result.peer_address or result.server_address:
+        ends: list[tuple[str, str, str]] = [
+            ("lab", result.peer_address or "?", "peer"),
+            ("server", result.server_address or "?", "server"),
+        ]
+        line: Line = []
+        for who, address, colour in ends:
+            line += [("   " if line else "", ""), (who, colour), (f" {address}", "")]
+        lines.append(line)
+    for connection, (ours, theirs) in result.isns.items():
+        which = f" of connection {connection}" if len(result.isns) > 1 else ""
+        x = "not known" if ours is None else str(ours)
+        y = "not known" if theirs is None else str(theirs)
+        lines += wrapped(f"first numbers{which}: lab {x}, server {y} (both shown as 0)", width, style="dim")
+    return lines
+
+
+def _beside_the_point(entry: Packet | Call) -> bool:
+    return isinstance(entry, Packet) and entry.segment is None and entry.problem is None and entry.sender != "kernel"
+
+
+def _folded(entries: list[Packet | Call]) -> Iterator[Packet | Call | _Repeats]:
+    """The entries, of those that repeat each other only the first ALIKE, and how many more there were."""
+    alike: list[Packet] = []
+    for entry in [*entries, None]:
+        if isinstance(entry, Packet) and alike and _look(entry) == _look(alike[0]):
+            alike.append(entry)
+            continue
+        yield from alike[:ALIKE]
+        if len(alike) == ALIKE + 1:
+            yield alike[ALIKE]
+        elif len(alike) > ALIKE:
+            yield _Repeats(len(alike) - ALIKE, alike[-1])
+        alike = []
+        if isinstance(entry, Packet) and entry.problem is None:
+            alike = [entry]
+        elif entry is not None:
+            yield entry
+
+
+def _look(packet: Packet) -> object:
+    s = packet.segment
+    shown = (s.flags, len(s.payload)) if s else packet.summary
+    states = packet.peer_state, packet.server_state
+    return packet.sender, shown, packet.seq, packet.ack, packet.connection, states, packet.note, packet.problem
+
+
+def _shortened(entries: Iterator[Packet | Call | _Repeats], result: Result) -> Iterator[Packet | Call | _Repeats | int]:
+    """The entries, or of very many the first and the last, those that failed, and how many were left out between."""
+    everything = list(entries)
+    half = MOST // 2
+    out = 0
+    for i, entry in enumerate(everything):
+        failed = isinstance(entry, Packet) and _problem(entry, result) is not None
+        if half <= i < len(everything) - half and not failed:
+            out += 1
+            continue
+        if out:
+            yield out
+            out = 0
+        yield entry
+
+
+def _columns(shape: _Shape) -> Line:
+    time = "time".rjust(7) + " " if shape.times else ""
+    number = "#".rjust(shape.number + 2 * shape.tags) + " "
+    line: Line = [(time + number, "dim"), ("lab".rjust(STATE) + " ", "peer")]
+    line += [(shape.glyphs.life + " " * shape.span + shape.glyphs.life, "dim"), (" " + "server".ljust(STATE), "server")]
+    if shape.rules:
+        line.append(("  rule", "dim"))
+    return line
+
+
+def _flags(packet: Packet) -> str:
+    return flag_words(packet.segment.flags) if packet.segment else ""
+
+
+def _seq(packet: Packet) -> str:
+    assert packet.segment is not None
+    return f"seq {packet.seq}" if packet.seq is not None else f"seq {packet.segment.seq}*"
+
+
+def _ack(packet: Packet) -> str:
+    assert packet.segment is not None
+    if ACK not in packet.segment.flags:
+        return ""
+    return f"ack {packet.ack}" if packet.ack is not None else f"ack {packet.segment.ack}*"
+
+
+def _packet(shape: _Shape, packet: Packet, result: Result, states: _States) -> list[Line]:
+    glyphs = shape.glyphs
+    problem = _problem(packet, result, glyphs)
+    style = "bad" if problem is not None else packet.sender if packet.sender in ("peer", "server") else "warn"
+    label, details = _label(shape, packet)
+    fill = shape.span - 4 - len(label)
+    if packet.segment is None or packet.sender == "other":
+        arrow = f"{glyphs.dot * 2} {label} ".ljust(shape.span - 2, " ") + glyphs.dot * 2
+    elif packet.sender == "server":
+        arrow = f"{glyphs.left}{glyphs.dash} {label} {glyphs.dash * fill}"
+    else:
+        arrow = f"{glyphs.dash * 2} {label} {glyphs.dash * (fill - 1)}{glyphs.right}"
+    # A state that has not changed steps back, so that the eye finds those that have.
+    was = states.get(packet.connection, (None, None))
+    now = states[packet.connection] = packet.peer_state, packet.server_state
+    ours, theirs = (str(state or "") for state in now)
+    colours = "dim" if now[0] == was[0] else "peer", "dim" if now[1] == was[1] else "server"
+    line: Line = [(_before(shape, packet.time, packet.number, packet.connection), "dim")]
+    line += [(ours.rjust(STATE) + " ", colours[0]), (glyphs.life, "dim"), (arrow, style), (glyphs.life, "dim")]
+    line += [(" " + theirs.ljust(STATE), colours[1])]
+    if shape.rules and packet.rule:
+        line.append((f"  {cut(packet.rule, 18, glyphs)}", "dim"))
+    lines = [line]
+    if packet.sender == "kernel":
+        lines += _between(shape, f"{glyphs.warn} sent by the lab's own kernel, not by the lab", "warn")
+    elif packet.sender == "other":
+        lines += _between(shape, f"{glyphs.warn} sent by somebody else", "warn")
+    if details:
+        lines += _between(shape, details, "dim")
+    if problem is not None:
+        lines += _between(shape, f"{glyphs.cross} {problem}", "bad")
+    return lines
+
+
+def _problem(packet: Packet, result: Result, glyphs: Glyphs = UNICODE) -> str | None:
+    """What was wrong with the packet, in a line; None where nothing was."""
+    at = packet.problem
+    if at is None or not 0 <= at < len(result.problems):
+        return None
+    problem = result.problems[at]
+    if problem.field and problem.expected:
+        expected, observed = said(problem.expected, glyphs), said(problem.observed, glyphs) or "nothing"
+        return f"{problem.field}: expected {expected}, observed {observed}"
+    return problem.message
+
+
+def _label(shape: _Shape, packet: Packet) -> tuple[str, str]:
+    """What stands on the arrow, and what did not fit and stands below."""
+    segment = packet.segment
+    if segment is None:
+        return cut(packet.summary or "not TCP", shape.span - 5, shape.glyphs), packet.note
+    parts = [_flags(packet).ljust(shape.flags), _seq(packet).ljust(shape.seq), _ack(packet).ljust(shape.ack)]
+    if segment.payload:
+        parts.append(f"len {len(segment.payload)}")
+    elif segment.window == 0 or shape.span >= 60:
+        parts.append(f"win {segment.window}")
+    room = shape.span - 5
+    label = "  ".join(parts).rstrip()
+    below: list[str] = []
+    if len(label) > room:
+        parts = [part.strip() for part in parts if part.strip()]
+    while len(label := "  ".join(parts).rstrip()) > room and len(parts) > 1:
+        below.insert(0, parts.pop())
+    if SYN in segment.flags:
+        below += [_option(o) for o in segment.parsed_options if o.kind != Kind.NOP]
+    below += [packet.note] if packet.note else []
+    if segment.payload:
+        below.append(_preview(segment))
+    return cut(label, room, shape.glyphs), f" {shape.glyphs.dot} ".join(below)
+
+
+def _option(option: Option) -> str:
+    """An option in a word, as an expert would say it and a newcomer may look it up."""
+    if not option.sound:
+        return f"option {option.kind} malformed"
+    number = int.from_bytes(option.data)
+    match option.kind:
+        case Kind.MSS if len(option.data) == 2:
+            return f"mss {number}"
+        case Kind.WINDOW_SCALE if len(option.data) == 1:
+            return f"ws {number}"
+        case Kind.SACK_PERMITTED if not option.data:
+            return "sack"
+        case Kind.TIMESTAMPS if len(option.data) == 8:
+            return "ts"
+    return f"option {option.kind}"
+
+
+def _preview(segment: Segment, most: int = 24) -> str:
+    """The first octets of the payload in quotes, for the eye."""
+    shown = "".join(chr(b) if 32 <= b < 127 else "." for b in segment.payload[:most])
+    return f'"{shown}"' + ("..." if len(segment.payload) > most else "")
+
+
+def _before(shape: _Shape, time: float, number: int | None, connection: str) -> str:
+    text = seconds(time).rjust(7) + " " if shape.times else ""
+    if shape.tags:
+        text += (connection if number is not None else "").ljust(2)
+    return text + ("" if number is None else str(number)).rjust(shape.number) + " "
+
+
+def _call(shape: _Shape, call: Call) -> list[Line]:
+    """A row between the arrows: calls lean on the server's lifeline, checks and waits stand at the left."""
+    glyphs = shape.glyphs
+    before = _before(shape, call.time, None, "") + " " * (STATE + 1)
+    tag = f"{call.connection}: " if shape.tags and call.connection else ""
+    sign, style = {
+        "call": (glyphs.call, "call"),
+        "check": (glyphs.check, "good"),
+        "wait": (glyphs.wait, "dim"),
+        "note": (glyphs.dot, "dim"),
+    }[call.kind]
+    if call.kind != "call":
+        return _between(shape, f"{sign} {tag}{call.text}", style, before)
+    room = shape.span - 4
+    lines: list[Line] = []
+    pieces = wrapped(tag + call.text, room)
+    for i, [(piece, _)] in enumerate(pieces):
+        text = f"{piece} {sign if i == len(pieces) - 1 else ' '}".rjust(shape.span)
+        start = before if i == 0 else " " * shape.before
+        lines.append([(start, "dim"), (glyphs.life, "dim"), (text, style), (glyphs.life, "dim")])
+    return lines
+
+
+def _between(shape: _Shape, text: str, style: str, before: str = "") -> list[Line]:
+    """Rows of text between the lifelines."""
+    lines: list[Line] = []
+    for i, [(piece, _)] in enumerate(wrapped(text, shape.span - 4, then="  ")):
+        start = before if i == 0 and before else " " * shape.before
+        line = _inside(shape, piece, style)
+        line[0] = (start, "dim")
+        lines.append(line)
+    return lines
+
+
+def _inside(shape: _Shape, text: str, style: str) -> Line:
+    life = shape.glyphs.life
+    body = f"   {text}".ljust(shape.span)
+    return [(" " * shape.before, "dim"), (life, "dim"), (body, style), (life, "dim")]
+
+
+def _legend(shape: _Shape, entries: list[Packet | Call]) -> list[Line]:
+    glyphs = shape.glyphs
+    kinds = {e.kind for e in entries if isinstance(e, Call)}
+    packets = [e for e in entries if isinstance(e, Packet) and e.segment]
+    says = []
+    if "call" in kinds:
+        says.append(f"{glyphs.call} the server's program calls")
+    if "check" in kinds:
+        says.append(f"{glyphs.check} a check that held")
+    if any(p.problem is not None for p in packets):
+        says.append(f"{glyphs.cross} one that did not")
+    if any(_seq(p).endswith("*") or _ack(p).endswith("*") for p in packets):
+        says.append("* as it stands in the packet: its start is not known")
+    return wrapped("   ".join(says), shape.width, style="dim") if says else []
