@@ -26,6 +26,7 @@ _UNNAMED: Final = {
     "TCP_FASTOPEN_CONNECT": 30,
     "TCP_FASTOPEN_NO_COOKIE": 34,
     "TCP_INQ": 36,
+    "TCP_RTO_MAX_MS": 44,
     "IP_FREEBIND": 15,
     "IP_BIND_ADDRESS_NO_PORT": 24,
     "IP_MTU": 14,

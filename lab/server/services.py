@@ -23,6 +23,8 @@ REPORT: Final = b"half-close read %d octets; line %d of 3, sent after your FIN.\
 """What half-close sends, three times, when it has seen the client's FIN."""
 LINGER: Final = 60.0
 """Seconds that close-first waits for the client's FIN before it lets the connection go."""
+PAUSE: Final = 1.0
+"""Seconds without accepting after the kernel had no descriptor left."""
 PORTS: Final[Mapping[str, int]] = {"echo": 7007, "discard": 7009, "half-close": 7010, "close-first": 7011}
 """The ports on which `lab serve` offers them, none of which needs a right."""
 
@@ -122,11 +124,21 @@ class Services:
     def _accept(self, listener: socket.socket, handler: Handler) -> None:
         try:
             accepted, _ = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
         except OSError:
-            return  # gone again, or no descriptor left: the next readiness tries anew
+            # No descriptor left: asking again at once would only keep the processor busy.
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(listener)
+            loop.call_later(PAUSE, self._resume, listener, handler)
+            return
         task = asyncio.get_running_loop().create_task(_serve(accepted, handler))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
+
+    def _resume(self, listener: socket.socket, handler: Handler) -> None:
+        if listener.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener, handler)
 
     async def close(self) -> None:
         """Stop listening and drop every connection."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import platform
-from pathlib import Path
 from typing import Final
 
 READ: Final = (
@@ -39,19 +40,35 @@ READ: Final = (
 """Read and reported wherever a server runs; what a kernel does not have is left out."""
 
 
-def path_of(name: str) -> Path:
-    """The file of a setting. Names are as sysctl(8) has them, dots between the parts."""
-    return Path("/proc/sys", *name.split("."))
+def _path_of(name: str) -> str:
+    """The file of a setting. Names are as sysctl(8) has them: dots between the parts, or slashes."""
+    return "/proc/sys/" + (name if "/" in name else name.replace(".", "/"))
+
+
+def read_setting(name: str) -> str:
+    """One setting, the numbers in it one space apart. Raises OSError where there is none, or no right to read it."""
+    file = os.open(_path_of(name), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return " ".join(os.read(file, 4096).decode().split())
+    finally:
+        os.close(file)
+
+
+def write_setting(name: str, value: str) -> None:
+    """Write one setting of the network namespace this process is in. Raises OSError."""
+    file = os.open(_path_of(name), os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(file, value.encode())
+    finally:
+        os.close(file)
 
 
 def read_settings() -> dict[str, str]:
     """The settings of the network namespace this process is in."""
     found: dict[str, str] = {}
     for name in READ:
-        try:
-            found[name] = " ".join(path_of(name).read_text().split())
-        except OSError:
-            continue
+        with contextlib.suppress(OSError):
+            found[name] = read_setting(name)
     return found
 
 

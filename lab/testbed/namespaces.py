@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from lab.server.settings import path_of
+from lab.server.settings import write_setting
 
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
@@ -98,7 +98,7 @@ def write_settings(wanted: Mapping[str, str], *, required: bool) -> None:
     """
     for name, value in wanted.items():
         try:
-            path_of(name).write_text(value)
+            write_setting(name, value)
         except OSError as error:
             if required:
                 raise OSError(error.errno, f"{name}: {error.strerror}") from None

@@ -41,6 +41,7 @@ _NDA_DST: Final = 1
 _NDA_LLADDR: Final = 2
 _NUD_PERMANENT: Final = 0x80
 _IFF_UP: Final = 1
+_IFF_NOARP: Final = 0x80
 _OPERSTATE_UP: Final = 6
 _RTMGRP_LINK: Final = 1
 
@@ -95,6 +96,10 @@ class Route:
     def up(self, index: int) -> None:
         """Bring an interface up."""
         self._ask(_RTM_NEWLINK, 0, _IFINFO.pack(0, 0, index, _IFF_UP, _IFF_UP))
+
+    def resolving(self, index: int, on: bool) -> None:
+        """Whether the interface resolves addresses, by ARP and neighbour discovery (IFF_NOARP off)."""
+        self._ask(_RTM_NEWLINK, 0, _IFINFO.pack(0, 0, index, 0 if on else _IFF_NOARP, _IFF_NOARP))
 
     def add_address(self, index: int, address: str, prefix: int) -> None:
         """Give an interface an address, which is used at once (no duplicate address detection)."""

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from typing import Any, Final, Self
 
 import lab
 from lab.server.client import Agent, AgentError, AgentGone
+from lab.server.settings import read_setting
 from lab.testbed.base import Settle
 from lab.testbed.errors import CannotRun
 from lab.wire.errors import LinkError
@@ -126,20 +126,20 @@ class Sandbox:
         return address
 
     def close(self) -> None:
-        """End the server and give back its namespaces; returns when its process is gone."""
+        """End the server, at once; its process and namespaces go while the caller goes on.
+
+        `Sandboxes.close` waits until they have gone. A second time it does nothing.
+        """
         if self._pidfd < 0:
             return
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        _close_fd(self._pidfd)
+        self._pidfd = -1
         if self.agent is not None:
             self.agent.disconnect()
         self.channel.close()
         self.link.close()
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        poll = select.poll()
-        poll.register(self._pidfd, select.POLLIN)
-        poll.poll(5000)
-        _close_fd(self._pidfd)
-        self._pidfd = -1
 
     def __enter__(self) -> Self:
         return self
@@ -239,7 +239,7 @@ class Sandboxes:
             self._zygote = None
 
     def close(self) -> None:
-        """End the helper process, and with it every sandbox it made."""
+        """End the helper process and every sandbox it made; returns when their processes are gone."""
         with self._lock:
             self._stop()
 
@@ -295,6 +295,8 @@ def _explain(obstacle: Mapping[str, Any]) -> CannotRun:
     said = f"({step}: {reason})"
     if step == "setting":
         return CannotRun(f"The kernel does not take a setting of this scenario {said}.", "See its sysctls.")
+    if step == "serve function":
+        return CannotRun(f"The server of this sandbox cannot be loaded {said}.", "See its name and its module.")
     if step == "veth pair" and code in (errno.EOPNOTSUPP, errno.ENODEV):
         return CannotRun(
             f"This kernel has no veth interfaces {said}.", f"Load the module: `modprobe veth`, {_ELSEWHERE}."
@@ -318,7 +320,7 @@ def _permission(step: str) -> str:
         ("user.max_net_namespaces", "0"),
     ):
         with contextlib.suppress(OSError):
-            if Path("/proc/sys", *name.split(".")).read_text().strip() == forbids:
+            if read_setting(name) == forbids:
                 allows = {"1": "0", "0": "1"}[forbids] if name.startswith("kernel") else "1000"
                 return f"Run it as root, or allow it with `sudo sysctl -w {name}={allows}`, {_ELSEWHERE}."
     return f"Run it as root, {_ELSEWHERE}."

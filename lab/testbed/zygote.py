@@ -41,6 +41,9 @@ LARGEST_REQUEST: Final = 1 << 17
 CARRIER_WITHIN: Final = 10.0
 """Seconds after which a veth pair that does not come up is an obstacle."""
 
+END_WITHIN: Final = 3
+"""Seconds that children have to end in when the lab goes."""
+
 Facts = dict[str, Any]
 
 # For both ends, before their interfaces are born: a capture shall hold what the scenario makes, and nothing else.
@@ -93,7 +96,8 @@ class _step:
 
 def main(control: socket.socket, lab: int) -> None:
     """Serve requests on `control` until the lab, the process with pid `lab`, is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the lab, which then closes its sandboxes
+    # Ctrl-C is for the lab, which then closes its sandboxes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children need no waiting for
     obstacle: _Obstacle | None = None
     try:
@@ -108,14 +112,12 @@ def main(control: socket.socket, lab: int) -> None:
     poll.register(control, select.POLLIN)
     with contextlib.suppress(OSError):
         poll.register(os.pidfd_open(lab), select.POLLIN)
-    if os.getppid() != lab:
-        return
-    while True:
+    while os.getppid() == lab:
         if any(fd != control.fileno() for fd, _ in poll.poll()):
-            return
+            break
         data, passed, _, _ = socket.recv_fds(control, LARGEST_REQUEST, 4)
         if not data:
-            return
+            break
         if not passed:
             continue
         channel = socket.socket(fileno=passed[0])
@@ -127,6 +129,18 @@ def main(control: socket.socket, lab: int) -> None:
         else:
             _fork(control, channel, data)
         channel.close()
+    _end_children()
+
+
+def _end_children() -> None:
+    """End all children, and return when they have ended. The lab waits for that, to leave nothing behind."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
+    # Those that will not end are killed with this process, then (PR_SET_PDEATHSIG).
+    signal.alarm(END_WITHIN)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()  # with SIGCHLD ignored it returns, by failing, when the last one has ended
 
 
 def _fork(control: socket.socket, channel: socket.socket, request: bytes) -> None:
@@ -159,8 +173,9 @@ def _be_a_server(channel: socket.socket, request: dict[str, Any]) -> None:
     packets, facts = _make(request["sysctls"], raw=raw)
     alive = os.pidfd_open(os.getpid())
     socket.send_fds(channel, [json.dumps({"ready": facts}).encode() + b"\n"], [packets.fileno(), alive])
-    packets.close()
     os.close(alive)
+    # `packets` stays open here, unread: closing the last one of a packet socket takes the kernel some 10 ms, which this
+    # process spends when it ends, not the lab.
     if serve is not None:
         serve(channel, facts)
     else:
@@ -169,7 +184,10 @@ def _be_a_server(channel: socket.socket, request: dict[str, Any]) -> None:
 
 def _function(name: str) -> Callable[[socket.socket, Facts], None]:
     module, _, function = name.partition(":")
-    found: Callable[[socket.socket, Facts], None] = getattr(importlib.import_module(module), function)
+    try:
+        found: Callable[[socket.socket, Facts], None] = getattr(importlib.import_module(module), function)
+    except Exception as error:
+        raise _Obstacle("serve function", OSError(0, f"{name}: {error!r}")) from error
     return found
 
 
@@ -229,9 +247,13 @@ def _server_side(*, raw: bool) -> dict[str, str | None]:
         if not raw:
             if not os.path.exists("/proc/sys/net/ipv6"):  # noqa: PTH110 - pathlib is not needed here
                 given["ipv6"] = None
+            # An IPv6 address given while the interface resolves none joins no solicited-node group, so that the kernel
+            # has no membership to report (MLD, RFC 3810) in the middle of a capture.
+            route.resolving(index, False)
             for family, address in given.items():
                 if address is not None:
                     route.add_address(index, address, addresses.PREFIX[family])
+            route.resolving(index, True)
         route.up(index)
         route.wait_running(index, events, CARRIER_WITHIN)
         if not raw:

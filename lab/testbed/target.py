@@ -1,0 +1,139 @@
+"""Any TCP server, which nobody modified: no agent, so the second witness is absent."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from types import TracebackType
+from typing import Final, Self
+
+from lab.server.client import Agent
+from lab.testbed.base import Settle
+from lab.testbed.errors import CannotRun, TargetRefused
+from lab.testbed.remote import Addresses, Way, choose_mac, find_way, open_link
+from lab.wire.link import Link
+
+_OWN: Final = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        # private: RFC 1918, RFC 4193, and shared by carriers and their customers: RFC 6598
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "fc00::/7",
+        "100.64.0.0/10",
+        # link-local: RFC 3927, RFC 4291
+        "169.254.0.0/16",
+        "fe80::/10",
+        # loopback: RFC 1122, RFC 4291
+        "127.0.0.0/8",
+        "::1/128",
+        # documentation: RFC 5737, RFC 3849, RFC 9637; benchmarking: RFC 2544, RFC 5180
+        "192.0.2.0/24",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "2001:db8::/32",
+        "3fff::/20",
+        "198.18.0.0/15",
+        "2001:2::/48",
+    )
+)
+
+
+def is_public(address: str) -> bool:
+    """Whether an address lies outside the private, link-local, loopback and documentation ranges.
+
+    Raises ValueError for what is no address.
+    """
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return not any(parsed.version == network.version and parsed in network for network in _OWN)
+
+
+class TargetTestbed:
+    """A server that is reached by its address alone. A `lab.testbed.base.Testbed`."""
+
+    name: Final = "target"
+    settle: Final[Settle] = "wait"
+    agent: Agent | None = None
+    kernel: Final = ""
+
+    def __init__(self, link: Link, peer_mac: bytes, way: Way, port: int) -> None:
+        """Use `open`."""
+        self.link = link
+        self.peer_mac = peer_mac
+        self.way = way
+        self.port = port
+        """The target's port."""
+
+    @classmethod
+    def open(
+        cls,
+        interface: str,
+        host: str,
+        port: int,
+        *,
+        spare: Addresses | None = None,
+        gateways: Addresses | None = None,
+        allow_public: bool = False,
+    ) -> TargetTestbed:
+        """Find the way to `host` over `interface`. Raises CannotRun; TargetRefused, before anything is sent, for a
+        public address where `allow_public` does not say that it may be tested.
+        """
+        servers = addresses_of(host, port)
+        public = [address for address in servers.values() if is_public(address)]
+        if public and not allow_public:
+            raise TargetRefused(
+                f"{host} has a public address ({public[0]}), which the lab tests only with its owner's leave.",
+                "If you have it, say so with --i-may-test-this-target.",
+            )
+        link = open_link(interface)
+        try:
+            mac = choose_mac(link)
+            way = find_way(link, mac, servers, spare or {}, gateways or {})
+        except BaseException:
+            link.close()
+            raise
+        return cls(link, mac, way, port)
+
+    @property
+    def server_mac(self) -> bytes:
+        """The MAC address of the target, or of the gateway to it."""
+        return self.way.server_mac
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Nothing is known of them."""
+        return {}
+
+    def peer_address(self, family: str) -> str | None:
+        """The spare address that the peer uses; None where that family cannot be used (`way.missing` says why)."""
+        return self.way.peer.get(family)
+
+    def server_address(self, family: str) -> str | None:
+        """The target's address."""
+        return self.way.server.get(family)
+
+    def close(self) -> None:
+        """Close the link."""
+        self.link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def addresses_of(host: str, port: int) -> dict[str, str]:
+    """A host's addresses by family, the first of each. Raises CannotRun where the name has none."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise CannotRun(f"The target {host!r} has no address ({error}).", "Is its name spelled right?") from error
+    addresses: dict[str, str] = {}
+    for family, _, _, _, where in found:
+        if family in (socket.AF_INET, socket.AF_INET6):
+            addresses.setdefault("ipv4" if family == socket.AF_INET else "ipv6", str(where[0]).partition("%")[0])
+    return addresses
