@@ -36,7 +36,7 @@ def requirements() -> dict[str, Requirement]:
     """Every requirement by its id, in the tables' order."""
     found: dict[str, Requirement] = {}
     for table in TABLES:
-        with (files(__name__) / f"{table}.csv").open(encoding="utf-8", newline="") as lines:
+        with (files(__name__) / f"{table}.csv").open(encoding="utf-8") as lines:
             for row in csv.DictReader(lines):
                 found[row["id"]] = Requirement(**row, table=table)
     return found

@@ -15,11 +15,21 @@ from lab.scenario.errors import ScenarioError, Stopped
 from lab.scenario.record import Call, Packet, Problem, Sender, Verdict
 from lab.tcp.conversation import Conversation, Finding
 from lab.tcp.profile import Profile
-from lab.tcp.segment import ACK, RST, SYN, Segment
+from lab.tcp.segment import RST, SYN, Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.testbed.base import Testbed
-from lab.wire.codec import OtherFrame, TcpFrame, decode, encode
+from lab.wire.codec import (
+    ArpReply,
+    ArpRequest,
+    Decoded,
+    NeighbourAdvertisement,
+    NeighbourSolicitation,
+    OtherFrame,
+    TcpFrame,
+    decode,
+    encode,
+)
 from lab.wire.link import Captured
 from lab.wire.neighbours import answer
 
@@ -146,11 +156,11 @@ class Bench:
             if reply is None:
                 continue
             asked = self._record(one.frame, one.timestamp, self.now(), "server")
-            asked.summary = decoded.summary
+            asked.summary = _summary(decoded)
             self._note(asked)
             self.testbed.link.send(reply)
             said = self._record(reply, time.time(), self.now(), "peer")
-            said.summary = decode(reply).summary if not isinstance(decode(reply), TcpFrame) else ""  # type: ignore[union-attr]
+            said.summary = _summary(decode(reply))
             self._note(said)
 
     def _take_tcp(self, one: Captured, frame: TcpFrame) -> None:
@@ -198,7 +208,7 @@ class Bench:
         connection.inbox.append(Received(frame, one.frame, packet, sight))
         self._note(packet)
         if sight.finding is not None and packet.problem is None:
-            packet.problem = self._add(self.problem_of(connection, sight.finding, packet, "model"))
+            packet.problem = self.add(self.problem_of(connection, sight.finding, packet, "model"))
 
     def _checksum_finding(self, one: Captured, frame: TcpFrame) -> Finding | None:
         if not frame.ip_checksum_correct:
@@ -235,7 +245,7 @@ class Bench:
             section="RFC 9293 §3.10.7.1",
             next_step="take the address off every interface of this machine, or give the lab another one (--address)",
         )  # fmt: skip
-        packet.problem = self._add(problem)
+        packet.problem = self.add(problem)
         raise Stopped(problem)
 
     # Settling: what is proven by now
@@ -254,7 +264,7 @@ class Bench:
         if self.testbed.settle != "wait":
             finding = connection.conversation.server.settle(self.now())
             if finding is not None and not self.problems:
-                self._add(self.problem_of(connection, finding, None, "model"))
+                self.add(self.problem_of(connection, finding, None, "model"))
         self.compare_state(connection)
 
     def compare_state(self, connection: Connection) -> None:
@@ -265,7 +275,7 @@ class Bench:
         self.checks += 1
         finding = connection.conversation.server.compare_state(state, self.now())
         if finding is not None:
-            self._add(self.problem_of(connection, finding, connection.last_seen, "socket"))
+            self.add(self.problem_of(connection, finding, connection.last_seen, "socket"))
 
     def ask_state(self, connection: Connection) -> State | None:
         """The state that the server's kernel reports, None where there is no agent to ask."""
@@ -273,12 +283,11 @@ class Bench:
         if agent is None or connection.server_port is None:
             return None
         self.witnesses.add("socket")
-        answer_ = agent.state(
+        connection.kernel_state = agent.state(
             self.family,
             (self.server_address, connection.server_port),
             (self.peer_address, connection.peer_port),
         )
-        connection.kernel_state = State(answer_.state)
         return connection.kernel_state
 
     def _prove(self) -> None:
@@ -296,7 +305,7 @@ class Bench:
             case "fence":
                 self.silence = "fenced" if self._fence() else "waited"
             case _:
-                self._wait_out(QUIET)
+                self.wait_out(QUIET)
                 self.silence = "waited"
 
     def _fence(self) -> bool:
@@ -320,14 +329,15 @@ class Bench:
             self.pump(left)
         return bool(self._fence_seen)
 
-    def _wait_out(self, seconds: float) -> None:
+    def wait_out(self, seconds: float) -> None:
+        """Judge what comes for that long."""
         end = self.now() + seconds
         while (left := end - self.now()) > 0:
             self.pump(left)
 
     def wait(self, seconds: float) -> None:
         """Let time pass, judging what comes."""
-        self._wait_out(seconds)
+        self.wait_out(seconds)
         self.say("wait", f"{seconds:g} s pass")
         self.stop_if_wrong()
 
@@ -358,7 +368,8 @@ class Bench:
         packet.server_state = connection.server_state
         packet.rule = packet.rule or connection.conversation.server.best.rule
 
-    def _add(self, problem: Problem) -> int:
+    def add(self, problem: Problem) -> int:
+        """Put a problem on record, with the line of the script; its index."""
         self._place(problem)
         self.problems.append(problem)
         return len(self.problems) - 1
@@ -369,51 +380,54 @@ class Bench:
         """A finding of the model's in the words of a report."""
         segment = packet.segment if packet else None
         wanted = finding.expected_segment
-        return Problem(
-            Verdict.VIOLATES,
-            finding.message,
-            field=finding.field,
-            expected=finding.expected,
-            observed=finding.observed,
-            expected_packet=connection.notation(wanted, from_peer=False) if wanted else "",
-            observed_packet=connection.notation(segment, from_peer=False) if segment else "",
-            frame=packet.number if packet else None,
-            section=finding.section,
-            witness=witness,
-            **self.standing(connection),
+        return self.with_standing(
+            Problem(
+                Verdict.VIOLATES,
+                finding.message,
+                field=finding.field,
+                expected=finding.expected,
+                observed=finding.observed,
+                expected_packet=connection.notation(wanted, from_peer=False) if wanted else "",
+                observed_packet=connection.notation(segment, from_peer=False) if segment else "",
+                frame=packet.number if packet else None,
+                section=finding.section,
+                witness=witness,
+            ),
+            connection,
         )
 
-    def standing(self, connection: Connection) -> dict[str, str]:
-        """Where each witness stands."""
+    def with_standing(self, problem: Problem, connection: Connection) -> Problem:
+        """The same problem, with where each witness stands."""
         last = connection.last_seen
-        wire = "the server has sent nothing"
+        problem.wire = "the server has sent nothing"
         if last is not None and last.segment is not None:
-            wire = f"{connection.notation(last.segment, from_peer=False)} (frame {last.number})"
-        socket = "absent: this server has no agent"
+            problem.wire = f"{connection.notation(last.segment, from_peer=False)} (frame {last.number})"
+        problem.socket = "absent: this server has no agent"
         if self.testbed.agent is not None:
             with suppress(Exception):  # a witness that cannot be heard any more must not hide the problem itself
                 self.ask_state(connection)
-            socket = str(connection.kernel_state or "not asked: the server's port is not known")
-        model = f"server {connection.server_state}, lab {connection.peer_state}"
-        return {"wire": wire, "socket": socket, "model": model}
+            problem.socket = str(connection.kernel_state or "not asked: the server's port is not known")
+        problem.model = f"server {connection.server_state}, lab {connection.peer_state}"
+        return problem
 
     def complain(
         self, connection: Connection, finding: Finding, *, packet: Packet | None = None, witness: str = "script"
     ) -> NoReturn:
         """End the run: the server broke a rule."""
         problem = self.problem_of(connection, finding, packet, witness)
-        index = self._add(problem)
+        index = self.add(problem)
         if packet is not None and packet.problem is None:
             packet.problem = index
         raise Stopped(problem)
 
-    def cannot_tell(self, connection: Connection | None, message: str, next_step: str = "", field: str = "") -> NoReturn:
+    def cannot_tell(
+        self, connection: Connection | None, message: str, next_step: str = "", field: str = ""
+    ) -> NoReturn:
         """End the run: the lab could not see enough."""
-        problem = Problem(
-            Verdict.INCONCLUSIVE, message, field=field, next_step=next_step,
-            **(self.standing(connection) if connection else {}),
-        )  # fmt: skip
-        self._add(problem)
+        problem = Problem(Verdict.INCONCLUSIVE, message, field=field, next_step=next_step)
+        if connection is not None:
+            self.with_standing(problem, connection)
+        self.add(problem)
         raise Stopped(problem)
 
     def stop_if_wrong(self) -> None:
@@ -452,6 +466,17 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def acknowledges(segment: Segment) -> bool:
-    """Whether the ACK field counts."""
-    return ACK in segment.flags
+def _summary(decoded: Decoded) -> str:
+    """One line for a frame of address resolution."""
+    match decoded:
+        case ArpRequest():
+            return f"ARP who has {decoded.target}? tell {decoded.source}"
+        case ArpReply():
+            return f"ARP {decoded.source} is at {decoded.source_mac.hex(':')}"
+        case NeighbourSolicitation():
+            return f"neighbour solicitation: who has {decoded.target}?"
+        case NeighbourAdvertisement():
+            return f"neighbour advertisement: {decoded.target} is here"
+        case OtherFrame():
+            return decoded.summary
+    return ""

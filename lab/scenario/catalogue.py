@@ -37,8 +37,8 @@ def names(root: Path | None = None) -> list[str]:
 def load(wanted: Sequence[str] = (), root: Path | None = None) -> list[Scenario]:
     """The scenarios that the words name; all of them without a word.
 
-    A word is a name (`handshake/three_segments`, or its last part where only one has it), a glob over names
-    (`teardown/*`, `*fin*`), a family of names (`handshake`), or the path of a file or folder.
+    A word is a name (`handshake/three_segments`, or its last part where only one has it), a glob over names or last
+    parts (`teardown/*`, `fin_*`), a family of names (`handshake`), or the path of a file or folder.
     Raises UsageError for a word that names nothing, or a file that cannot be read or declares no scenario.
     """
     root = root or home()
@@ -57,7 +57,9 @@ def _paths_of(word: str, paths: dict[str, Path], root: Path) -> dict[str, Path]:
         return {word: paths[word]}
     if found := {n: p for n, p in paths.items() if fnmatchcase(n, word) or n.startswith(word + "/")}:
         return found
-    if len(found := {n: p for n, p in paths.items() if n.split("/")[-1] == word}) == 1:
+    if found := {n: p for n, p in paths.items() if fnmatchcase(n.split("/")[-1], word)}:
+        if len(found) > 1 and word in [n.split("/")[-1] for n in found]:
+            raise UsageError(f"{word} is the name of {len(found)} scenarios: say which, {' or '.join(found)}")
         return found
     place = Path(word).resolve()
     if place.is_file():
@@ -91,7 +93,7 @@ def _read(path: Path, name: str) -> Scenario:
     except Exception as error:  # whatever a user's file raises is the user's to mend
         line = _line_in(path, error)
         raise UsageError(f"{path}{line} cannot be read: {type(error).__name__}: {error}") from error
-    declared = [
+    declared: list[Scenario] = [
         function.__scenario__
         for function in vars(module).values()
         if getattr(function, "__module__", None) == module_name and hasattr(function, "__scenario__")

@@ -1,4 +1,4 @@
-"""One connection of a run: its ports, what both ends have been seen to say, and what the script has not looked at yet."""
+"""One connection of a run: its ports, what both ends were seen to say, what the script has not looked at yet."""
 
 from __future__ import annotations
 

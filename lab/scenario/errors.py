@@ -23,7 +23,7 @@ class ScenarioError(LabError):
     """The script asked for something that makes no sense where it stands."""
 
 
-class Stopped(Exception):  # noqa: N818 - it is the end of a story, not an error of the lab
+class Stopped(Exception):
     """A scenario ends before its last line."""
 
     def __init__(self, problem: Problem) -> None:

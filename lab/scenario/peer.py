@@ -134,7 +134,7 @@ class Peer:
         received = self._next(wanted, within, began)
         self.bench.checks += 1
         early = not_before - (received.packet.time - began)
-        if early > 0:
+        if not_before and early > 0:
             self._object(
                 Finding(
                     "silence",
@@ -178,15 +178,12 @@ class Peer:
                     continue
                 expected, observed = letters(expected), letters(segment.flags)
             elif name in bases:
-                observed = getattr(segment, name)
-                expected = Seq(int(expected))  # type: ignore[call-overload]
-                if int(observed) == int(expected):
+                assert isinstance(expected, int)
+                wants, got = Seq(expected), segment.seq if name == "seq" else segment.ack
+                if wants == got:
                     continue
                 base = bases[name]
-                if base is not None:
-                    expected, observed = (
-                        f"{v.ahead_of(base)} (absolute {v})" for v in (expected, Seq(int(observed)))
-                    )
+                expected, observed = (v if base is None else f"{v.ahead_of(base)} (absolute {v})" for v in (wants, got))
             elif expected == observed:
                 continue
             about = "its sequence number" if name == "seq" else "its acknowledgement number" if name == "ack" else name
@@ -210,7 +207,7 @@ class Peer:
         problem = bench.problem_of(self.connection, finding, packet, "script")
         if wanted is not None:
             problem.expected_packet = self._notation(wanted)
-        packet.problem = bench._add(problem)
+        packet.problem = bench.add(problem)
         # The script comes first: what the model may have said of other segments follows.
         bench.problems.insert(0, bench.problems.pop())
         for one in bench.timeline:
@@ -229,7 +226,7 @@ class Peer:
             bench.cannot_tell(
                 self.connection,
                 f"nothing came from {bench.server_address} port {self.connection.server_port} in {within:g} s",
-                "see whether the server runs and no firewall stands between: packets get lost, and silence proves little",
+                "see whether the server runs and no firewall stands between: silence alone proves little",
                 field="silence",
             )
         problem = Problem(
@@ -242,9 +239,8 @@ class Peer:
             observed_packet="nothing",
             section=self.connection.conversation.server.best.rule or "RFC 9293 §3.10",
             witness="script",
-            **bench.standing(self.connection),
         )
-        bench._add(problem)
+        bench.add(bench.with_standing(problem, self.connection))
         bench.stop_if_wrong()
 
     def _notation(self, wanted: dict[str, object]) -> str:
@@ -274,7 +270,9 @@ class Peer:
         if got != data:
             self.bench.complain(
                 self.connection,
-                Finding("payload", _shown(data), _shown(got), "the server's data are not those expected", "RFC 9293 §3.8"),
+                Finding(
+                    "payload", _shown(data), _shown(got), "the server's data are not those expected", "RFC 9293 §3.8"
+                ),
                 packet=self.connection.last_seen,
             )
 
@@ -288,7 +286,7 @@ class Peer:
         bench = self.bench
         bench.settle()
         if seconds:
-            bench._wait_out(seconds)
+            bench.wait_out(seconds)
             bench.settle()
         bench.checks += 1
         while self.connection.inbox:
@@ -309,6 +307,25 @@ class Peer:
         proof = {"exact": "proven at once", "fenced": "proven by a fence", "waited": f"waited {QUIET:g} s"}
         lasting = f" for {seconds:g} s" if seconds else ""
         bench.say("check", f"silence{lasting}: {proof.get(bench.silence, '')}", self.connection.name)
+
+    # What a script finds out by itself
+
+    def check(self, holds: bool, field: str, expected: str, observed: str, message: str) -> None:
+        """Make a check of the script's own. `message` says what should hold, `field` what it is about."""
+        self.bench.checks += 1
+        if holds:
+            return
+        section = self.connection.conversation.server.best.rule or "RFC 9293"
+        finding = Finding(field, expected, observed, f"this does not hold: {message}", section)
+        self.bench.complain(self.connection, finding, packet=self.connection.last_seen)
+
+    def say(self, text: str) -> None:
+        """Write a line into the ladder."""
+        self.bench.say("note", text, self.connection.name)
+
+    def now(self) -> float:
+        """Seconds since the run began."""
+        return self.bench.now()
 
     # Well-trodden ways
 
@@ -336,5 +353,3 @@ def _shown(value: object) -> str:
     if isinstance(value, bytes):
         return repr(value[:60]) + (f" … {len(value)} octets" if len(value) > 60 else "") if value else "no data"
     return "none" if value is None else str(value)
-
-

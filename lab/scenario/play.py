@@ -113,9 +113,7 @@ def _verdict(result: Result, bench: Bench) -> Verdict:
 
 
 def _remarks(bench: Bench) -> list[Remark]:
-    used = dict.fromkeys(
-        choice for c in bench.connections.values() for choice in c.conversation.server.best.choices
-    )
+    used = dict.fromkeys(choice for c in bench.connections.values() for choice in c.conversation.server.best.choices)
     return [
         Remark(
             verdict=Verdict(CHOICES[name].verdict),
@@ -133,7 +131,7 @@ def _problem_of(error: Exception, scenario: Scenario) -> Problem:
     if isinstance(error, ScenarioError):
         return _mistake(error, scenario)
     verdict = Verdict.CANNOT_RUN if isinstance(error, CannotRun) else Verdict.INCONCLUSIVE
-    message = str(error)
+    message = getattr(error, "message", str(error))
     next_step = getattr(error, "next_step", "")
     if isinstance(error, AgentGone):
         message = f"the server's agent vanished in the middle of the run ({error})" if str(error) else (

@@ -23,7 +23,7 @@ from lab.scenario.play import blank, play
 from lab.scenario.record import Problem, Result, Run, Verdict
 from lab.testbed.base import Testbed
 from lab.testbed.errors import CannotRun
-from lab.testbed.lifeline import die_with_parent
+from lab.testbed.namespaces import die_with
 from lab.testbed.sandbox import Sandbox, Sandboxes
 
 TICK = 0.1
@@ -97,9 +97,9 @@ def run(
                 pipe, one = _start(plan, sandboxes, scenario, family, wrap=family == families[0])
                 running[pipe] = one
                 on_start(scenario.name, family)
-            for pipe in wait(list(running), timeout=TICK):
-                assert isinstance(pipe, Pipe)
-                result = _collect(pipe, running.pop(pipe))
+            for ready in wait(list(running), timeout=TICK):
+                assert isinstance(ready, Pipe)
+                result = _collect(ready, running.pop(ready))
                 finish(result)
                 if plan.fail_fast and result.verdict is Verdict.VIOLATES:
                     todo.clear()
@@ -174,7 +174,7 @@ def _work(
     parent: int,
 ) -> None:
     """The life of one run's process."""
-    die_with_parent(parent)
+    die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
     try:
         testbed: Testbed = Sandbox.adopt(channel) if channel is not None else open_testbed(plan)
@@ -215,9 +215,7 @@ def _end(running: dict[Pipe, _Running]) -> None:
 
 def _cannot(scenario: Scenario, family: Family, error: CannotRun) -> Result:
     result = blank(scenario, family, Verdict.CANNOT_RUN)
-    result.problems.append(
-        Problem(Verdict.CANNOT_RUN, str(error), next_step=getattr(error, "next_step", ""))
-    )
+    result.problems.append(Problem(Verdict.CANNOT_RUN, error.message, next_step=error.next_step))
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lab.scenario.bench import PATIENCE, Bench
 from lab.scenario.errors import ScenarioError
@@ -30,7 +30,7 @@ class Server:
         """
         agent = self.bench.testbed.agent
         if agent is None:
-            port, socket = self.bench.testbed.target_port, None
+            port, socket = getattr(self.bench.testbed, "port", 0), None
         else:
             socket, port = agent.listen(self.bench.family, backlog=backlog, options=options)
         for connection in self.bench.connections.values():
@@ -50,7 +50,7 @@ class Server:
         conversation.server.call("connect", lambda e: e.open_active(bench.now()), bench.now())
         conversation.peer = Endpoint(profile=conversation.peer.profile, iss=connection.iss).open_passive().endpoint
         bench.say("call", "connect()", connection.name)
-        socket, port = agent.connect(bench.family, bench.peer_address, connection.peer_port, options=options)
+        socket, port = agent.connect_to(bench.family, bench.peer_address, connection.peer_port, options=options)
         connection.server_port = port
         bench.pump()
         return Socket(bench, connection, socket)
@@ -83,6 +83,34 @@ class Server:
         by = "kernel and model" if connection.kernel_state is not None else "model alone"
         bench.say("check", f"server is in {state} ({by})", connection.name)
 
+    def leaves(self, state: State, *, after: float, within: float, peer: Peer | None = None) -> float:
+        """Wait until the kernel no longer reports `state`, which it must for `after` seconds and not for `within`.
+
+        Returns how many seconds it took. For the slow timers, of whose end a kernel tells nobody: it is asked ten
+        times a second. Without an agent the model's word stands.
+        """
+        bench = self.bench
+        connection = peer.connection if peer else self._first
+        began = bench.now()
+        while True:
+            bench.wait_out(0.1)
+            bench.settle(connection)
+            lasted = bench.now() - began
+            says = connection.kernel_state or connection.server_state
+            if says is not state:
+                break
+            if lasted > within:
+                break
+        bench.checks += 1
+        if not after <= lasted <= within:
+            finding = Finding(
+                "state", f"{state} for {after:g} to {within:g} s", f"{says} after {lasted:.0f} s",
+                f"{state} does not last as long as it should", "RFC 9293 §3.10.8",
+            )  # fmt: skip
+            bench.complain(connection, finding, witness="script against socket")
+        bench.say("check", f"{state} is left after {lasted:.1f} s", connection.name)
+        return lasted
+
 
 class Listener:
     """A listening socket of the server's program."""
@@ -99,7 +127,7 @@ class Listener:
             only = next(iter(bench.connections.values()))
             return Socket(bench, peer.connection if peer else only, None)
         try:
-            accepted, _, port = _agent(bench).accept(self.socket, timeout=PATIENCE)
+            accepted = _agent(bench).accept(self.socket, timeout=PATIENCE)
         except AgentError as error:
             if error.kind != "timeout":
                 raise
@@ -107,6 +135,7 @@ class Listener:
                 bench, peer.connection if peer else None, "accept()", "a connection", "none",
                 "the server's program is given no connection", "RFC 9293 §3.10.1",
             )  # fmt: skip
+        port = accepted.port
         connection = bench.connections.get(port)
         bench.checks += 1
         if connection is None or (peer is not None and connection is not peer.connection):
@@ -117,7 +146,7 @@ class Listener:
             )  # fmt: skip
         assert connection is not None
         bench.say("call", "accept()", connection.name)
-        return Socket(bench, connection, accepted)
+        return Socket(bench, connection, accepted.socket)
 
     def has_nothing(self) -> None:
         """accept() would wait: no connection stands that the program has not taken."""
@@ -127,7 +156,7 @@ class Listener:
             return
         bench.checks += 1
         try:
-            _, _, port = _agent(bench).accept(self.socket, timeout=0)
+            port = _agent(bench).accept(self.socket, timeout=0).port
         except AgentError as error:
             if error.kind != "timeout":
                 raise
@@ -320,13 +349,13 @@ class Socket:
         self.bench.checks += 1
         self.bench.say("check", text, self.connection.name)
 
-    def _wrong(self, field: str, expected: str, observed: str, message: str, section: str) -> None:
+    def _wrong(self, field: str, expected: str, observed: str, message: str, section: str) -> NoReturn:
         _wrong(self.bench, self.connection, field, expected, observed, message, f"RFC 9293 {section}")
 
 
 def _wrong(
     bench: Bench, connection: Connection | None, field: str, expected: str, observed: str, message: str, section: str
-) -> None:
+) -> NoReturn:
     finding = Finding(field, expected, observed, message, section)
     if connection is None:
         connection = next(iter(bench.connections.values()))
@@ -341,5 +370,3 @@ def _agent(bench: Bench) -> Agent:
 
 def _brief(data: bytes) -> str:
     return repr(data) if len(data) <= 24 else f"{data[:16]!r}… {len(data)} octets"
-
-

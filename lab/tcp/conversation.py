@@ -97,9 +97,24 @@ class World:
     def offered_scale(self) -> int:
         """The shift count of the server's windows: what its SYN said, if both SYNs spoke of it (RFC 7323 §2.2)."""
         mine, theirs = self.first_syn, self.peer_syn
-        if mine is None or theirs is None or theirs.window_scale is None:
+        if mine is None or theirs is None:
+            return 0
+        if theirs.window_scale is None and not self.scales_alone:
             return 0
         return min(mine.window_scale or 0, 14)
+
+    @property
+    def scales_alone(self) -> bool:
+        """Whether this stack forgets that its offer was not taken up: choice "crossing-syns-scale"."""
+        mine, theirs = self.first_syn, self.peer_syn
+        return (
+            self.endpoint.profile.has("crossing-syns-scale")
+            and mine is not None
+            and theirs is not None
+            and ACK not in mine.flags | theirs.flags
+            and mine.window_scale is not None
+            and theirs.window_scale is None
+        )
 
     def offset(self, seq: Seq) -> int | None:
         """Where `seq` lies in the server's stream, its SYN being 0; None while its ISN is unknown."""
@@ -154,7 +169,7 @@ class Shadow:
                 world.written, world.finished, world.sent_at = b"", False, ()
                 world.edge = world.peer_edge = world.first_syn = None
                 world.acks, world.owed = (), ()
-            if new_life or world.peer_syn is None and SYN in segment.flags:
+            if new_life or (world.peer_syn is None and SYN in segment.flags):
                 world.peer_syn = segment
             if before.rcv_nxt != outcome.endpoint.rcv_nxt:
                 world.acks = (*world.acks[-15:], (before.rcv_nxt, now))
@@ -410,9 +425,13 @@ class Shadow:
         return None
 
     def _check_syn_options(self, world: World, segment: Segment) -> Finding | None:
-        """Options of a SYN+ACK: given back only when offered."""
+        """Options of a SYN+ACK: given back only when offered.
+
+        Where SYNs cross, the server has made its own offer already (RFC 7323 §2.2, §3.2).
+        """
         theirs = world.peer_syn
-        if ACK not in segment.flags or theirs is None:
+        crossing = world.first_syn is not None and ACK not in world.first_syn.flags
+        if ACK not in segment.flags or theirs is None or crossing:
             return None
         for name, has, offered, section in (
             ("window scale", segment.window_scale is not None, theirs.window_scale is not None, "RFC 7323 §2.2"),
@@ -421,7 +440,11 @@ class Shadow:
         ):
             if has and not offered:
                 return Finding(
-                    "options", f"no {name}", name, f"the server's SYN+ACK carries {name}, which was not offered", section
+                    "options",
+                    f"no {name}",
+                    name,
+                    f"the server's SYN+ACK carries {name}, which was not offered",
+                    section,
                 )
         return None
 
@@ -430,6 +453,8 @@ class Shadow:
         scale = world.offered_scale
         edge = segment.ack + (segment.window << scale)
         if world.edge is None or edge.ahead_of(world.edge) >= -((1 << scale) - 1):
+            if world.scales_alone:
+                world.choices = tuple(dict.fromkeys((*world.choices, "crossing-syns-scale")))
             return None
         return Finding(
             "window",
@@ -467,21 +492,25 @@ class Shadow:
                 )
         if FIN in segment.flags and not (world.finished and end == text_end):
             why = "before its data" if world.finished else "though its program has not closed"
-            return self._differs(
-                world,
-                "seq" if world.finished else "flags",
-                world.endpoint.iss + text_end if world.endpoint.iss is not None else "?",
-                segment.seq + len(segment.payload),
-                f"the server says FIN {why}",
-                "RFC 9293 §3.10.4",
-                replace(segment, flags=segment.flags & ~FIN),
-                frozenset(),
-            ) if world.finished else Finding(
-                "flags",
-                letters(segment.flags & ~FIN),
-                letters(segment.flags),
-                f"the server says FIN {why}",
-                "RFC 9293 §3.10.4",
+            return (
+                self._differs(
+                    world,
+                    "seq" if world.finished else "flags",
+                    world.endpoint.iss + text_end if world.endpoint.iss is not None else "?",
+                    segment.seq + len(segment.payload),
+                    f"the server says FIN {why}",
+                    "RFC 9293 §3.10.4",
+                    replace(segment, flags=segment.flags & ~FIN),
+                    frozenset(),
+                )
+                if world.finished
+                else Finding(
+                    "flags",
+                    letters(segment.flags & ~FIN),
+                    letters(segment.flags),
+                    f"the server says FIN {why}",
+                    "RFC 9293 §3.10.4",
+                )
             )
         note = self._explain_repeat(world, segment, at, end + (FIN in segment.flags), now)
         if isinstance(note, Finding):
@@ -600,6 +629,8 @@ class Shadow:
     def _compare(self, world: World, reply: Reply, segment: Segment) -> Finding | None:
         wanted, free = reply.segment, reply.free
         ignored = PSH | (ACK if "ack-flag" in free else type(PSH)(0))
+        want: Seq | str
+        got: Seq | str
         if (wanted.flags & ~ignored) != (segment.flags & ~ignored):
             field_, want, got = "flags", letters(wanted.flags), letters(segment.flags)
         elif "seq" not in free and wanted.seq != segment.seq:

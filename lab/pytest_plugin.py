@@ -1,0 +1,281 @@
+"""The lab inside pytest: fixtures for tests of one's own, and scenarios collected as tests.
+
+Fixtures
+    lab_testbed   the testbed of the session's options; a sandbox unless they say otherwise (module scope)
+    lab_peer      a fresh hand-made end of a connection, on `lab_testbed`
+    lab_server    the server that `lab_peer` talks to
+
+A test that uses them fails as a scenario does: with the field, what was expected and observed, where each witness
+stood and the section. `pytest --lab-scenarios FOLDER` collects every scenario below that folder as a test for each
+address family.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from lab.scenario.bench import Bench, Family
+    from lab.scenario.declare import Scenario
+    from lab.scenario.peer import Peer
+    from lab.scenario.record import Result
+    from lab.scenario.server import Server
+    from lab.testbed.base import Testbed
+    from lab.testbed.sandbox import Sandboxes
+
+FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options, all of them with `--lab-` in front."""
+    group = parser.getgroup("lab", "TCP connections by hand (handshake-lab)")
+    group.addoption("--lab-scenarios", metavar="FOLDER", help="collect the scenarios below FOLDER as tests")
+    group.addoption("--lab-slow", action="store_true", help="run slow scenarios too")
+    group.addoption("--lab-seed", type=int, default=0, metavar="N", help="seed of ports and initial numbers (0)")
+    group.addoption("--lab-family", choices=FAMILIES, default="ipv4", help="address family of lab_peer (ipv4)")
+    group.addoption("--lab-target", metavar="HOST:PORT", help="talk to this server, instead of a sandbox's")
+    group.addoption("--lab-agent", metavar="HOST:PORT", help="talk to the host of this agent, instead of a sandbox")
+    group.addoption("--lab-token", metavar="TOKEN", help="the agent's token")
+    group.addoption("--lab-interface", metavar="NAME", help="with --lab-target or --lab-agent: the interface")
+    group.addoption("--lab-address", metavar="ADDRESS", action="append", help="… and a spare address of its network")
+    group.addoption("--lab-may-test-this-target", action="store_true", help="the target may be tested though public")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect the scenarios' folder beside what else is asked for."""
+    folder = config.getoption("--lab-scenarios")
+    if folder:
+        config.pluginmanager.register(_Scenarios(Path(folder).resolve()), "lab-scenarios")
+        if folder not in config.args:
+            given = config.invocation_params.args
+            alone = not any(str(a) in map(str, given) for a in config.args)
+            config.args = [folder] if alone else [*config.args, folder]
+
+
+# Fixtures
+
+
+@pytest.fixture(scope="session")
+def _lab_sandboxes() -> Iterator[Sandboxes]:
+    from lab.testbed.sandbox import Sandboxes
+
+    with Sandboxes() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lab_testbed(request: pytest.FixtureRequest) -> Iterator[Testbed]:
+    """The testbed that the session's options name; skips where the system forbids a sandbox."""
+    from lab.testbed.errors import CannotRun
+    from lab.wire.errors import LinkError
+
+    try:
+        testbed = _open(request.config) or request.getfixturevalue("_lab_sandboxes").make()
+    except (CannotRun, LinkError) as error:
+        pytest.skip(str(error))
+    yield testbed
+    testbed.close()
+
+
+@pytest.fixture
+def _lab_bench(request: pytest.FixtureRequest, lab_testbed: Testbed) -> Iterator[Bench]:
+    from lab.scenario.bench import Bench
+    from lab.scenario.errors import Stopped
+    from lab.scenario.play import PROFILES
+
+    config = request.config
+    family: Family = config.getoption("--lab-family")
+    if lab_testbed.peer_address(family) is None:
+        pytest.skip(f"this testbed has no {family} address")
+    bench = Bench(
+        lab_testbed,
+        family,
+        profiles=PROFILES,
+        chance=random.Random(f"{config.getoption('--lab-seed')} {request.node.nodeid}"),
+        wrap=False,
+        script=Path(str(request.node.path)),
+    )
+    yield bench
+    if not bench.problems:
+        try:
+            bench.settle()
+        except Stopped as stopped:
+            pytest.fail(_words(_result(bench, stopped.problem.message)), pytrace=False)
+
+
+@pytest.fixture
+def lab_peer(_lab_bench: Bench) -> Peer:
+    """A hand-made end of a connection: `send`, `expect`, `expect_silence` (lab.scenario.peer.Peer)."""
+    from lab.scenario.peer import Peer
+
+    return Peer(_lab_bench, _first(_lab_bench))
+
+
+@pytest.fixture
+def lab_server(_lab_bench: Bench) -> Server:
+    """The server that `lab_peer` talks to: `listen`, `connect`, `is_in` (lab.scenario.server.Server)."""
+    from lab.scenario.server import Server
+
+    return Server(_lab_bench, _first(_lab_bench))
+
+
+def _first(bench: Bench) -> Any:
+    return next(iter(bench.connections.values()), None) or bench.connection()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Tell a test's failure in the lab's words, ladder and all, where it is the lab that stopped it."""
+    report = yield
+    if call.excinfo is not None and type(call.excinfo.value).__name__ == "Stopped":
+        bench = getattr(item, "funcargs", {}).get("_lab_bench")
+        if bench is not None:
+            report.longrepr = _words(_result(bench, item.name))
+    return report
+
+
+def _result(bench: Bench, title: str) -> Result:
+    from lab.scenario.record import Result, Verdict
+
+    return Result(
+        name=bench.script.stem, title=title, family=bench.family, verdict=Verdict.VIOLATES,
+        timeline=bench.timeline, problems=bench.problems,
+        peer_address=bench.peer_address, server_address=bench.server_address,
+        isns={c.name: (c.conversation.peer_isn, c.conversation.server_isn) for c in bench.connections.values()},
+    )  # fmt: skip
+
+
+def _words(result: Result) -> str:
+    from lab.report.text import story
+
+    return story(result)
+
+
+# Scenarios as tests
+
+
+@dataclass
+class _Scenarios:
+    """Collects the scenario files below one folder; a plugin of its own, so that it is there only when asked for."""
+
+    root: Path
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """A scenario's file, if it lies below the folder."""
+        if file_path.suffix != ".py" or file_path.name.startswith("_") or not file_path.is_relative_to(self.root):
+            return None
+        return ScenarioFile.from_parent(parent, path=file_path, root=self.root)  # type: ignore[no-any-return]
+
+
+class ScenarioFile(pytest.File):
+    """One scenario's file."""
+
+    def __init__(self, *, root: Path, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.root = root
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One test for each address family."""
+        from lab.scenario.catalogue import load
+        from lab.scenario.errors import UsageError
+
+        name = self.path.relative_to(self.root).with_suffix("").as_posix()
+        try:
+            (scenario,) = load([name], self.root)
+        except UsageError as error:
+            raise self.CollectError(str(error)) from error
+        for number, family in enumerate(FAMILIES):
+            yield ScenarioItem.from_parent(
+                self, name=f"{scenario.name}[{family}]", scenario=scenario, family=family, wrap=number == 0
+            )
+
+
+class ScenarioFailed(Exception):
+    """A scenario did not conform; carries its result."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(result.title)
+        self.result = result
+
+
+class ScenarioItem(pytest.Item):
+    """One scenario over one address family."""
+
+    def __init__(self, *, scenario: Scenario, family: Family, wrap: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scenario = scenario
+        self.family = family
+        self.wrap = wrap
+
+    def runtest(self) -> None:
+        """Play it, in a sandbox of its own unless the session's options name a server."""
+        from lab.scenario.play import play
+        from lab.scenario.record import Verdict
+        from lab.testbed.errors import CannotRun
+        from lab.testbed.sandbox import Sandboxes
+        from lab.wire.errors import LinkError
+
+        config = self.config
+        if self.scenario.slow and not config.getoption("--lab-slow"):
+            pytest.skip("slow: --lab-slow runs it")
+        try:
+            testbed = _open(config)
+            if testbed is None:
+                if not hasattr(self.session, "_lab_sandboxes"):
+                    self.session._lab_sandboxes = Sandboxes()  # type: ignore[attr-defined]
+                    self.session.addfinalizer = None  # type: ignore[attr-defined]
+                    config.add_cleanup(self.session._lab_sandboxes.close)  # type: ignore[attr-defined]
+                testbed = self.session._lab_sandboxes.make()  # type: ignore[attr-defined]
+        except (CannotRun, LinkError) as error:
+            pytest.skip(str(error))
+        try:
+            if testbed.agent is None and self.scenario.needs_agent:
+                pytest.skip("the script tells the server's program what to do, and a target has no agent")
+            if testbed.peer_address(self.family) is None or testbed.server_address(self.family) is None:
+                pytest.skip(f"this testbed has no {self.family} address")
+            seed = config.getoption("--lab-seed")
+            result = play(self.scenario, testbed, self.family, seed=seed, wrap=self.wrap)
+        finally:
+            testbed.close()
+        self.user_properties.append(("verdict", str(result.verdict)))
+        if result.verdict is Verdict.CANNOT_RUN:
+            pytest.skip(result.problems[0].message)
+        if result.verdict in (Verdict.VIOLATES, Verdict.INCONCLUSIVE):
+            raise ScenarioFailed(result)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The failure in the lab's words."""
+        if isinstance(excinfo.value, ScenarioFailed):
+            return _words(excinfo.value.result)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where it stands."""
+        return self.path, self.scenario.line - 1, self.name
+
+
+def _open(config: pytest.Config) -> Testbed | None:
+    """The testbed that the options name, None for a sandbox."""
+    target, agent = config.getoption("--lab-target"), config.getoption("--lab-agent")
+    if not target and not agent:
+        return None
+    options: dict[str, Any] = {
+        "interface": config.getoption("--lab-interface"),
+        "addresses": tuple(config.getoption("--lab-address") or ()),
+    }
+    if agent:
+        from lab.testbed.host import Host
+
+        return Host.open(agent=agent, token=config.getoption("--lab-token"), **options)
+    from lab.testbed.target import Target
+
+    allowed = config.getoption("--lab-may-test-this-target")
+    return Target.open(target=target, allow_public=allowed, **options)
+
+

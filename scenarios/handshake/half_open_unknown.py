@@ -1,0 +1,23 @@
+from scapy.layers.inet import TCP
+
+from lab.scenario import Peer, Server, State, scenario
+
+
+@scenario(
+    "A server that has forgotten a connection says so",
+    documents=["RFC 9293 §3.5.1 figure 10", "RFC 9293 §3.5.2", "RFC 9293 §3.10.7.2"],
+    evidence_for=["9293-3.5.1-fig10-A", "9293-3.10.7.2-ack", "9293-3.5.3-listen", "9293-3.10.7.2-rst"],
+    needs_agent=False,
+)
+def half_open_unknown(peer: Peer, server: Server) -> None:
+    """Data for a connection that the server does not know draw a RST, its number taken from our acknowledgement."""
+    server.listen()
+    x, far = peer.iss, peer.iss + 77_777
+
+    peer.send(TCP(flags="PA", seq=x, ack=far) / b"hello again")
+    peer.expect(TCP(flags="R", seq=far))
+    peer.send(TCP(flags="FA", seq=x, ack=far))
+    peer.expect(TCP(flags="R", seq=far))
+    peer.send(TCP(flags="R", seq=x))
+    peer.expect_silence()
+    server.is_in(State.LISTEN)
