@@ -26,6 +26,8 @@ RECEIVE_BUFFER: Final = 32 * 1024 * 1024
 """Octets asked of the kernel for frames not yet read."""
 AT_MOST: Final = 65536
 """Frames that one `drain` returns at most, so that a flood cannot hold its caller for ever."""
+CARRIER_WITHIN: Final = 2.0
+"""Seconds that an interface has to come up entirely. Until then the kernel silently drops what is sent on it."""
 
 # From linux/if_packet.h, linux/if_ether.h, asm-generic/socket.h, linux/sockios.h: Python's socket lacks these.
 _SOL_PACKET = 263
@@ -45,6 +47,7 @@ _SIOCGIFHWADDR = 0x8927
 _SIOCGIFINDEX = 0x8933
 _IFF_UP = 1
 _IFF_LOOPBACK = 8
+_IFF_RUNNING = 0x40
 
 _AUXDATA = struct.Struct("=IIIHHHH")
 _TIMESPEC = struct.Struct("@ll")
@@ -228,9 +231,7 @@ def _captured(frame: bytes, size: int, ancillary: list[tuple[int, int, bytes]], 
 
 def _configure(sock: socket.socket, interface: str) -> None:
     """The socket's options. All can be set on a bound socket too."""
-    flags: int = struct.unpack_from("=H", _ask(sock, _SIOCGIFFLAGS, interface), 16)[0]
-    if not flags & _IFF_UP:
-        raise LinkError(f"Interface {interface} is down: bring it up with `ip link set {interface} up`.")
+    flags = _wait_until_running(sock, interface)
     sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
     try:
@@ -242,6 +243,20 @@ def _configure(sock: socket.socket, interface: str) -> None:
         # The multicast MAC of our solicited-node address is in no filter of the interface (RFC 4861 §7.2.1).
         (index,) = struct.unpack_from("=i", _ask(sock, _SIOCGIFINDEX, interface), 16)
         sock.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, struct.pack("=iHH8s", index, _PACKET_MR_PROMISC, 0, b""))
+
+
+def _wait_until_running(sock: socket.socket, interface: str) -> int:
+    """The interface's flags once it can send: a carrier that just came is noticed by the kernel a moment later."""
+    end = time.monotonic() + CARRIER_WITHIN
+    while True:
+        flags: int = struct.unpack_from("=H", _ask(sock, _SIOCGIFFLAGS, interface), 16)[0]
+        if not flags & _IFF_UP:
+            raise LinkError(f"Interface {interface} is down: bring it up with `ip link set {interface} up`.")
+        if flags & _IFF_RUNNING:
+            return flags
+        if time.monotonic() > end:
+            raise LinkError(f"Interface {interface} has no carrier: plug it in, or bring its other end up.")
+        time.sleep(0.0005)
 
 
 def _mac(sock: socket.socket, interface: str) -> bytes:

@@ -28,7 +28,7 @@ _INTERFACE_NAME, _INTERFACE_RESOLUTION, _INTERFACE_OFFSET = 2, 9, 14
 _PACKET_FLAGS = 2
 _INBOUND, _OUTBOUND = 1, 2
 _LONGEST_BLOCK = 16 * 1024 * 1024
-_PCAP_UNITS = {0xA1B2C3D4: 1e-6, 0xA1B23C4D: 1e-9}
+_PCAP_TICKS = {0xA1B2C3D4: 1_000_000, 0xA1B23C4D: 1_000_000_000}
 
 
 class PcapngWriter:
@@ -58,7 +58,8 @@ class PcapngWriter:
         `timestamp` is in seconds since the epoch; `outgoing` says whether the lab sent it, None where nobody knows.
         Raises ValueError once closed.
         """
-        moment = round(timestamp * 1e9)
+        seconds = int(timestamp)  # apart, since a float of nanoseconds since the epoch is exact to 256 only
+        moment = seconds * 1_000_000_000 + round((timestamp - seconds) * 1e9)
         options = []
         if comment:
             # An option's length has 16 bits; cut between characters, not within one.
@@ -151,7 +152,7 @@ def _pcap(file: BinaryIO) -> Iterator[tuple[float, bytes, str]]:
     header = file.read(24)
     if len(header) < 24:
         raise CaptureError("this is neither a pcap nor a pcapng file: it is too short")
-    order = next((o for o in "<>" if struct.unpack(o + "I", header[:4])[0] in _PCAP_UNITS), None)
+    order = next((o for o in "<>" if struct.unpack(o + "I", header[:4])[0] in _PCAP_TICKS), None)
     if order is None:
         raise CaptureError("this is neither a pcap nor a pcapng file: it begins otherwise")
     magic, _, _, _, _, _, link_type = struct.unpack(order + "IHHiIII", header)
@@ -161,7 +162,7 @@ def _pcap(file: BinaryIO) -> Iterator[tuple[float, bytes, str]]:
         if len(head) < 16:
             raise CaptureError("the capture is cut short in the middle of a packet")
         seconds, fraction, captured, _ = record.unpack(head)
-        yield seconds + fraction * _PCAP_UNITS[magic], _exactly(file, captured), ""
+        yield seconds + fraction / _PCAP_TICKS[magic], _exactly(file, captured), ""
 
 
 @dataclass(slots=True)
@@ -169,8 +170,8 @@ class _Section:
     """What a section has said so far."""
 
     order: str
-    interfaces: list[tuple[float, int]] = field(default_factory=list)
-    """Of each interface the timestamp's unit and offset in seconds."""
+    interfaces: list[tuple[int, int]] = field(default_factory=list)
+    """Of each interface the timestamp's ticks a second, and its offset in seconds."""
 
 
 def _pcapng(file: BinaryIO) -> Iterator[tuple[float, bytes, str]]:
@@ -202,16 +203,16 @@ def _pcapng(file: BinaryIO) -> Iterator[tuple[float, bytes, str]]:
             raise CaptureError("the capture is damaged: a block contradicts itself") from error
 
 
-def _interface(body: bytes, order: str) -> tuple[float, int]:
+def _interface(body: bytes, order: str) -> tuple[int, int]:
     (link_type,) = struct.unpack_from(order + "H", body)
     _refuse_other_links(link_type)
-    unit, offset = 1e-6, 0
+    ticks, offset = 1_000_000, 0
     for code, value in _read_options(body, 8, order):
         if code == _INTERFACE_RESOLUTION and value:
-            unit = 2.0 ** -(value[0] & 0x7F) if value[0] & 0x80 else 10.0 ** -value[0]
+            ticks = 2 ** (value[0] & 0x7F) if value[0] & 0x80 else 10 ** value[0]
         elif code == _INTERFACE_OFFSET and len(value) == 8:
             (offset,) = struct.unpack(order + "q", value)
-    return unit, offset
+    return ticks, offset
 
 
 def _packet(body: bytes, section: _Section, kind: int) -> tuple[float, bytes, str]:
@@ -222,10 +223,10 @@ def _packet(body: bytes, section: _Section, kind: int) -> tuple[float, bytes, st
     frame = body[20 : 20 + captured]
     if len(frame) < captured:
         raise CaptureError("the capture is damaged: a packet is longer than its block")
-    unit, offset = section.interfaces[number]
+    ticks, offset = section.interfaces[number]
     options = _read_options(body, 20 + captured + -captured % 4, section.order)
     comments = [value.decode("utf-8", "replace") for code, value in options if code == _COMMENT]
-    return (high << 32 | low) * unit + offset, frame, "\n".join(comments)
+    return (high << 32 | low) / ticks + offset, frame, "\n".join(comments)
 
 
 def _read_options(body: bytes, at: int, order: str) -> Iterator[tuple[int, bytes]]:
