@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import raw_frames as wire
 from raw_frames import ACK, FIN, PSH, RST, SYN, Seg
-from raw_tcp import CIRCLE, ESTABLISHED, SYN_RECEIVED, Connection, Honest, Key, Stack
+from raw_tcp import CIRCLE, CLOSE_WAIT, ESTABLISHED, SYN_RECEIVED, Connection, Honest, Key, Stack
 
 Segs = Iterable[Seg]
 
@@ -221,11 +221,28 @@ class half_open_silent(Honest):
             yield seg
 
 
-@breakage("state")
+@breakage("silence")
 class syn_kills_connection(Honest):
     """A SYN on a connection that stands ends it without a word."""
 
-    challenges_syn = False
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        if connection and connection.state == ESTABLISHED and seg.has(SYN):
+            connection.delete()
+        else:
+            yield seg
+
+
+@breakage("flags")
+class syn_in_window_resets(Honest):
+    """A SYN inside the window resets a connection that stands, where RFC 5961 §4.2 wants a challenge ACK."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        inside = connection and 0 <= (seg.seq - connection.rcv_nxt) % CIRCLE < 65535
+        if connection and connection.state == ESTABLISHED and seg.has(SYN) and inside:
+            connection.abort()
+            connection.error = "ECONNRESET"
+        else:
+            yield seg
 
 
 # ---- answers that nobody asked for --------------------------------------------------------------------------
@@ -439,9 +456,20 @@ class fin_ignored(Honest):
         yield replace(seg, flags=seg.flags & ~FIN)
 
 
-@breakage("seq", main=True)
+@breakage("flags", main=True)
 class fin_before_data(Honest):
-    """A FIN overtakes data that still waits, and takes its numbers: the data follows behind it."""
+    """In CLOSE-WAIT the FIN goes out with the program's first words, and in front of them."""
+
+    def outgoing(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        if connection and connection.state == CLOSE_WAIT and seg.payload:
+            yield replace(seg, flags=ACK | FIN, payload=b"")
+            seg = replace(seg, seq=(seg.seq + 1) % CIRCLE)
+        yield seg
+
+
+@breakage("seq")
+class fin_overtakes_data(Honest):
+    """Data waits a while for more; a FIN does not wait for it, and takes its numbers: the data follows behind."""
 
     holds_data_back = True
 

@@ -70,8 +70,7 @@ class Honest:
     """A SYN alone makes the connection stand."""
     fin_waits_for_gap = True
     holds_data_back = False
-    """Data waits 30 ms for more, and a FIN does not wait for it."""
-    challenges_syn = True
+    """Data waits 200 ms for more, and a FIN does not wait for it."""
     challenges_rst = True
     checks_third_ack = True
     resets_unread = True
@@ -200,7 +199,7 @@ class Connection:
             return
         self.outbox += data
         if self.hooks.holds_data_back:
-            self.corked = self.stack.later(0.03, self._uncork)
+            self.corked = self.stack.later(0.2, self._uncork)
             return
         self.settle()
 
@@ -318,7 +317,8 @@ class Connection:
         if window == 0:
             acceptable = first == 0 and seg.length == 0
         if self.state == SYN_RECEIVED and not self.passive and seg.has(SYN | ACK) and seg.seq == self.irs:
-            # Of simultaneous open: its SYN was counted when it came alone, its ACK is what is new (figure 7).
+            # Of simultaneous open: its SYN was counted when it came alone, its ACK is what is new. By the letter of
+            # §3.10.7.4 it lies outside the window; figure 7 (§3.5), line 6, makes the connection stand with it.
             seg = replace(seg, seq=self.rcv_nxt, flags=seg.flags & ~SYN)
         elif not acceptable:
             if self.state == SYN_RECEIVED and self.hooks.repeats_syn_ack and seg.has(SYN) and seg.seq == self.irs:
@@ -334,8 +334,6 @@ class Connection:
         if seg.has(SYN):
             if self.state == SYN_RECEIVED and self.passive:
                 self.delete()
-            elif not self.hooks.challenges_syn:
-                self._reset()
             else:
                 self.need_ack = True
             return
