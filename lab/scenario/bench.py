@@ -94,15 +94,10 @@ class Bench:
             peer_port=peer_port,
             server_port=server_port,
             iss=iss,
-            conversation=Conversation(self.profiles, exact=self.exact),
+            conversation=Conversation(self.profiles, exact=self.testbed.settle in ("exact", "agent")),
         )
         self.connections[peer_port] = made
         return made
-
-    @property
-    def exact(self) -> bool:
-        """Whether a segment has been handled, and all it provokes at once is queued, when sending it returns."""
-        return self.testbed.settle == "exact"
 
     def now(self) -> float:
         """Seconds since the run began."""

@@ -335,7 +335,7 @@ class Shadow:
             return complaints[0]
         wanted = next((o.reply for o in world.owed), None)
         return Finding(
-            "flags",
+            "flags" if wanted else "silence",
             letters(wanted.segment.flags) if wanted else "no segment",
             letters(segment.flags),
             f"the server resets the connection without a reason ({world.why or 'nothing was sent to it'})",
@@ -349,7 +349,8 @@ class Shadow:
                 complaint = self._compare(world, one.reply, segment) or self._check_syn_options(world, segment)
                 if complaint is None:
                     world.owed = tuple(o for o in world.owed if o is not one)
-                    return "retransmission" if world.first_syn is not None else ""
+                    again = world.first_syn is not None and world.first_syn.flags == segment.flags
+                    return "retransmission" if again else ""
                 return complaint
         first = world.first_syn
         if first is None or world.endpoint.state not in (State.SYN_SENT, State.SYN_RECEIVED):
@@ -391,6 +392,10 @@ class Shadow:
         crossed = not self.exact and any(a == segment.ack and now - at < CROSSING for a, at in world.acks)
         if crossed:
             return None
+        return self._wrong_ack(world, segment)
+
+    def _wrong_ack(self, world: World, segment: Segment) -> Finding:
+        expected = world.endpoint.rcv_nxt
         off = segment.ack.ahead_of(expected)
         told = f"{abs(off)} too {'high' if off > 0 else 'low'}"
         return self._differs(
@@ -476,11 +481,19 @@ class Shadow:
         end = at + len(segment.payload)
         if segment.payload:
             wanted = world.written[at - 1 : end - 1] if at >= 1 else b""
-            if world.finished and at > text_end:
-                return self._wrong_text(world, segment, text_end, "the server sends data behind its FIN", "§3.6")
+            high = max((e for _, e, _ in world.sent_at), default=1)
+            if at > high:
+                return self._gap(world, segment, at - high)
             if end > text_end or at < 1:
-                return self._wrong_text(
-                    world, segment, at, "the server sends data that its program has not written there", "§3.8.1"
+                behind = world.finished and at > text_end
+                return Finding(
+                    "payload",
+                    f"{max(0, text_end - at)} octets at most",
+                    f"{len(segment.payload)} octets",
+                    "the server sends data behind its FIN"
+                    if behind
+                    else "the server sends more data than its program has written",
+                    "RFC 9293 §3.6" if behind else "RFC 9293 §3.10.2",
                 )
             if segment.payload != wanted:
                 return Finding(
@@ -528,15 +541,15 @@ class Shadow:
         world.owed = self._without_acks_up_to(world, segment.ack)
         return note
 
-    def _wrong_text(self, world: World, segment: Segment, at: int, message: str, section: str) -> Finding:
+    def _gap(self, world: World, segment: Segment, octets: int) -> Finding:
         return self._differs(
             world,
             "seq",
             world.endpoint.snd_nxt,
             segment.seq,
-            f"{message} (offset {at - 1}, {len(segment.payload)} octets)",
-            f"RFC 9293 {section}",
-            None,
+            f"the server leaves out {octets} sequence numbers",
+            "RFC 9293 §3.4",
+            replace(segment, seq=world.endpoint.snd_nxt),
             frozenset(),
         )
 
@@ -544,16 +557,7 @@ class Shadow:
         """New text must begin where the last ended; text seen before may come again, but not for no reason."""
         high = max((e for _, e, _ in world.sent_at), default=1)
         if at > high:
-            return self._differs(
-                world,
-                "seq",
-                world.endpoint.snd_nxt,
-                segment.seq,
-                f"the server leaves a gap of {at - high} octets in its stream",
-                "RFC 9293 §3.4",
-                replace(segment, seq=world.endpoint.snd_nxt),
-                frozenset(),
-            )
+            return self._gap(world, segment, at - high)
         if at == high:
             return ""
         una = world.offset(world.endpoint.snd_una)
@@ -609,8 +613,10 @@ class Shadow:
         edge = segment.ack + (segment.window << scale)
         if world.edge is not None and edge.ahead_of(world.edge) > 0:
             return "window update"
+        if segment.ack != endpoint.rcv_nxt:
+            return self._wrong_ack(world, segment)
         return Finding(
-            "flags",
+            "silence",
             "no segment",
             letters(segment.flags),
             "the server sends an ACK that nothing asked for: an ACK is not acknowledged",

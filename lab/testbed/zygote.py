@@ -38,8 +38,8 @@ from lab.wire.link import packet_socket
 
 LARGEST_REQUEST: Final = 1 << 17
 """Octets of a request."""
-CARRIER_WITHIN: Final = 10.0
-"""Seconds after which a veth pair that does not come up is an obstacle."""
+WITHIN: Final = 10.0
+"""Seconds after which a veth pair that does not come up, or an address that does not settle, is an obstacle."""
 
 END_WITHIN: Final = 3
 """Seconds that children have to end in when the lab goes."""
@@ -214,13 +214,13 @@ def _make(sysctls: dict[str, str], *, raw: bool) -> tuple[socket.socket, Facts]:
             events = at_peer.events()
             at_peer.up(peer_index)
         with events, _step("packet socket"):
-            packets = packet_socket(addresses.PEER_INTERFACE)
+            packets = packet_socket(addresses.PEER_INTERFACE, carrier=False)
             with _step("server's side"):
                 namespaces.return_to(server)
                 os.close(server)
                 given = _server_side(raw=raw)
             with _step("carrier"):
-                at_peer.wait_running(peer_index, events, CARRIER_WITHIN)
+                at_peer.wait_running(peer_index, events, WITHIN)
     with _step("setting"):
         namespaces.write_settings(sysctls, required=True)
     return packets, {
@@ -248,14 +248,16 @@ def _server_side(*, raw: bool) -> dict[str, str | None]:
             if not os.path.exists("/proc/sys/net/ipv6"):  # noqa: PTH110 - pathlib is not needed here
                 given["ipv6"] = None
             # An IPv6 address given while the interface resolves none joins no solicited-node group, so that the kernel
-            # has no membership to report (MLD, RFC 3810) in the middle of a capture.
+            # has no membership to report (MLD, RFC 3810) in the middle of a capture. A worker of the kernel does it.
             route.resolving(index, False)
             for family, address in given.items():
                 if address is not None:
                     route.add_address(index, address, addresses.PREFIX[family])
+            if given["ipv6"] is not None:
+                route.wait_settled(index, given["ipv6"], events, WITHIN)
             route.resolving(index, True)
         route.up(index)
-        route.wait_running(index, events, CARRIER_WITHIN)
+        route.wait_running(index, events, WITHIN)
         if not raw:
             for family, address in given.items():
                 if address is not None:

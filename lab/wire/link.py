@@ -70,8 +70,10 @@ class Captured:
     """Octets on the wire; more than `len(frame)` where the frame was cut."""
 
 
-def packet_socket(interface: str) -> socket.socket:
+def packet_socket(interface: str, *, carrier: bool = True) -> socket.socket:
     """A packet socket bound to `interface`, set up as `Link` needs it, in the caller's network namespace.
+
+    Without `carrier` the interface may still be without one: its other end is brought up later.
 
     Raises LinkError: no right to open one, no such interface, not Ethernet, or down.
     """
@@ -88,7 +90,7 @@ def packet_socket(interface: str) -> socket.socket:
             f"This system offers no packet sockets ({error.strerror}): run the lab on Linux with CONFIG_PACKET."
         ) from error
     try:
-        _configure(sock, interface)
+        _configure(sock, interface, carrier=carrier)
         sock.bind((interface, _ETH_P_ALL))
     except OSError as error:
         sock.close()
@@ -137,7 +139,7 @@ class Link:
         try:
             if sock.family != socket.AF_PACKET:
                 raise LinkError(f"File descriptor {fd} is no packet socket.")
-            _configure(sock, interface)
+            _configure(sock, interface, carrier=True)
             return cls(sock, interface)
         except OSError as error:
             sock.close()
@@ -229,9 +231,9 @@ def _captured(frame: bytes, size: int, ancillary: list[tuple[int, int, bytes]], 
     return Captured(frame, timestamp or time.time(), kind == socket.PACKET_OUTGOING, ready, size)
 
 
-def _configure(sock: socket.socket, interface: str) -> None:
+def _configure(sock: socket.socket, interface: str, *, carrier: bool) -> None:
     """The socket's options. All can be set on a bound socket too."""
-    flags = _wait_until_running(sock, interface)
+    flags = _wait_until_running(sock, interface) if carrier else 0
     sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
     try:
