@@ -27,7 +27,10 @@ class Ended(BaseException):
 
 
 def end_on_sigterm() -> None:
-    """Let SIGTERM, which Compose and CI services send, unwind as Ctrl-C does, so that nothing is left behind."""
+    """Let SIGTERM, which Compose and CI services send, unwind as Ctrl-C does, so that nothing is left behind.
+
+    For the main thread, where Python handles signals.
+    """
 
     def ended(number: int, frame: FrameType | None) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)
@@ -57,11 +60,11 @@ class LabGroup(TyperGroup):
         except RuntimeError as error:
             if isinstance(error, typer.Exit | typer.Abort):
                 raise
-            raise typer.Exit(_told(error)) from None
+            raise typer.Exit(told(error)) from None
         except Exception as error:
             if type(error).__module__.split(".")[0] in ("click", "typer"):
                 raise  # wrong usage: typer words it
-            raise typer.Exit(_told(error)) from None
+            raise typer.Exit(told(error)) from None
 
 
 def complain(sentence: str) -> None:
@@ -72,7 +75,7 @@ def complain(sentence: str) -> None:
     typer.echo(f"lab: {sentence if encoding.startswith('utf') else ascii_text(sentence)}", err=True)
 
 
-def _told(error: Exception) -> int:
+def told(error: Exception) -> int:
     """Say what went wrong; the exit code."""
     # Imported here, since nothing has gone wrong in most runs.
     from lab.scenario.errors import LabError, UsageError

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lab.report.text import FAMILIES, UNICODE, Glyphs, Line, count, cut, flag_words, mark, said, seconds, wrapped
-from lab.scenario.record import Call, Packet, Result
+from lab.report.text import (
+    FAMILIES,
+    UNICODE,
+    Glyphs,
+    Line,
+    count,
+    cut,
+    flag_words,
+    mark,
+    said,
+    seconds,
+    width_of,
+    wrapped,
+)
+from lab.scenario.record import Call, Packet, Problem, Result, Verdict
 from lab.tcp.options import Kind, Option
 from lab.tcp.segment import ACK, SYN, Segment
 from lab.tcp.state import State
@@ -80,7 +93,7 @@ def ladder(
     the signs mean.
     """
     width = min(max(width, NARROWEST), WIDEST)
-    entries = [e for e in result.timeline if frames or not _beside_the_point(e)]
+    entries = [e for e in result.timeline if frames or not _beside_the_point(e, result)]
     packets = [e for e in entries if isinstance(e, Packet)]
     shape = _Shape(
         glyphs=glyphs,
@@ -98,7 +111,7 @@ def ladder(
     lines.append(_columns(shape))
     last: float | None = None
     states: _States = {}
-    for entry in _shortened(_folded(entries), result):
+    for entry in _shortened(_folded(entries, result), result):
         if isinstance(entry, int):
             lines.append(_inside(shape, f"{glyphs.ellipsis} {count(entry, 'entry', 'entries')} left out", "dim"))
             continue
@@ -112,10 +125,11 @@ def ladder(
             lines.append([(" " * shape.before, ""), (f"{glyphs.gap}{text}{glyphs.gap}", "dim")])
         last = entry.time
         lines += _packet(shape, entry, result, states) if isinstance(entry, Packet) else _call(shape, entry)
-    if not entries:
+    if not packets:
         lines.append(_inside(shape, "no packet was seen", "dim"))
+    lines += _at_the_end(shape, packets, result)
     if legend:
-        lines += _legend(shape, entries)
+        lines += _legend(shape, entries, result)
     return lines
 
 
@@ -124,35 +138,37 @@ def heading(result: Result, *, width: int = 80, glyphs: Glyphs = UNICODE) -> lis
     sign, style = mark(result.verdict, glyphs)
     name = f"{result.name} over {FAMILIES[result.family]}"
     verdict = f"{sign} {result.verdict}"
-    room = max(width - len(name) - len(verdict), 2)
-    lines: list[Line] = [[(name, "head"), (" " * room, ""), (verdict, style)]]
+    lines: list[Line] = [[(name, "head"), (" " * (width - len(name) - len(verdict)), ""), (verdict, style)]]
+    if len(name) + len(verdict) + 2 > width:
+        lines = [[(name, "head")], [(verdict, style)]]
     lines += wrapped(result.title, width)
     if result.peer_address or result.server_address:
-        ends: list[tuple[str, str, str]] = [
-            ("lab", result.peer_address or "?", "peer"),
-            ("server", result.server_address or "?", "server"),
-        ]
-        line: Line = []
-        for who, address, colour in ends:
-            line += [("   " if line else "", ""), (who, colour), (f" {address}", "")]
-        lines.append(line)
+        lab: Line = [("lab", "peer"), (f" {result.peer_address or '?'}", "")]
+        server: Line = [("server", "server"), (f" {result.server_address or '?'}", "")]
+        one: Line = [*lab, ("   ", ""), *server]
+        lines += [one] if width_of(one) <= width else [lab, server]
     for connection, (ours, theirs) in result.isns.items():
         which = f" of connection {connection}" if len(result.isns) > 1 else ""
         x = "not known" if ours is None else str(ours)
         y = "not known" if theirs is None else str(theirs)
-        lines += wrapped(f"first numbers{which}: lab {x}, server {y} (both shown as 0)", width, style="dim")
+        zero = "" if ours is None or theirs is None else " (both shown as 0)"
+        lines += wrapped(f"first numbers{which}: lab {x}, server {y}{zero}", width, style="dim")
     return lines
 
 
-def _beside_the_point(entry: Packet | Call) -> bool:
-    return isinstance(entry, Packet) and entry.segment is None and entry.problem is None and entry.sender != "kernel"
+def _beside_the_point(entry: Packet | Call, result: Result) -> bool:
+    """Whether it is a frame that is not TCP, from one of the two ends, in order."""
+    if not isinstance(entry, Packet) or entry.segment is not None or entry.sender in ("kernel", "other"):
+        return False
+    return not _failed(entry, result)
 
 
-def _folded(entries: list[Packet | Call]) -> Iterator[Packet | Call | _Repeats]:
+def _folded(entries: list[Packet | Call], result: Result) -> Iterator[Packet | Call | _Repeats]:
     """The entries, of those that repeat each other only the first ALIKE, and how many more there were."""
     alike: list[Packet] = []
     for entry in [*entries, None]:
-        if isinstance(entry, Packet) and alike and _look(entry) == _look(alike[0]):
+        failed = isinstance(entry, Packet) and bool(_failed(entry, result))
+        if isinstance(entry, Packet) and alike and not failed and _look(entry) == _look(alike[0]):
             alike.append(entry)
             continue
         yield from alike[:ALIKE]
@@ -161,7 +177,7 @@ def _folded(entries: list[Packet | Call]) -> Iterator[Packet | Call | _Repeats]:
         elif len(alike) > ALIKE:
             yield _Repeats(len(alike) - ALIKE, alike[-1])
         alike = []
-        if isinstance(entry, Packet) and entry.problem is None:
+        if isinstance(entry, Packet) and not failed:
             alike = [entry]
         elif entry is not None:
             yield entry
@@ -171,7 +187,7 @@ def _look(packet: Packet) -> object:
     s = packet.segment
     shown = (s.flags, len(s.payload)) if s else packet.summary
     states = packet.peer_state, packet.server_state
-    return packet.sender, shown, packet.seq, packet.ack, packet.connection, states, packet.note, packet.problem
+    return packet.sender, shown, packet.seq, packet.ack, packet.connection, states, packet.note
 
 
 def _shortened(entries: Iterator[Packet | Call | _Repeats], result: Result) -> Iterator[Packet | Call | _Repeats | int]:
@@ -180,7 +196,7 @@ def _shortened(entries: Iterator[Packet | Call | _Repeats], result: Result) -> I
     half = MOST // 2
     out = 0
     for i, entry in enumerate(everything):
-        failed = isinstance(entry, Packet) and _problem(entry, result) is not None
+        failed = isinstance(entry, Packet) and bool(_failed(entry, result))
         if half <= i < len(everything) - half and not failed:
             out += 1
             continue
@@ -218,8 +234,8 @@ def _ack(packet: Packet) -> str:
 
 def _packet(shape: _Shape, packet: Packet, result: Result, states: _States) -> list[Line]:
     glyphs = shape.glyphs
-    problem = _problem(packet, result, glyphs)
-    style = "bad" if problem is not None else packet.sender if packet.sender in ("peer", "server") else "warn"
+    failed = _failed(packet, result)
+    style = "bad" if failed else packet.sender if packet.sender in ("peer", "server") else "warn"
     label, details = _label(shape, packet)
     fill = shape.span - 4 - len(label)
     if packet.segment is None or packet.sender == "other":
@@ -245,21 +261,34 @@ def _packet(shape: _Shape, packet: Packet, result: Result, states: _States) -> l
         lines += _between(shape, f"{glyphs.warn} sent by somebody else", "warn")
     if details:
         lines += _between(shape, details, "dim")
-    if problem is not None:
-        lines += _between(shape, f"{glyphs.cross} {problem}", "bad")
+    for problem in failed:
+        lines += _between(shape, f"{glyphs.cross} {_in_short(problem, glyphs)}", "bad")
     return lines
 
 
-def _problem(packet: Packet, result: Result, glyphs: Glyphs = UNICODE) -> str | None:
-    """What was wrong with the packet, in a line; None where nothing was."""
-    at = packet.problem
-    if at is None or not 0 <= at < len(result.problems):
-        return None
-    problem = result.problems[at]
+def _failed(packet: Packet, result: Result) -> list[Problem]:
+    """The problems that concern a packet."""
+    return [p for i, p in enumerate(result.problems) if packet.problem == i or p.frame == packet.number]
+
+
+def _in_short(problem: Problem, glyphs: Glyphs) -> str:
+    """What was wrong, in a line."""
     if problem.field and problem.expected:
         expected, observed = said(problem.expected, glyphs), said(problem.observed, glyphs) or "nothing"
         return f"{problem.field}: expected {expected}, observed {observed}"
     return problem.message
+
+
+def _at_the_end(shape: _Shape, packets: list[Packet], result: Result) -> list[Line]:
+    """The problems that no packet shows, such as one that did not come."""
+    shown = [problem for packet in packets for problem in _failed(packet, result)]
+    lines: list[Line] = []
+    for problem in result.problems:
+        if problem not in shown:
+            bad = problem.verdict is Verdict.VIOLATES
+            sign, style = (shape.glyphs.cross, "bad") if bad else (shape.glyphs.warn, "warn")
+            lines += _between(shape, f"{sign} {_in_short(problem, shape.glyphs)}", style)
+    return lines
 
 
 def _label(shape: _Shape, packet: Packet) -> tuple[str, str]:
@@ -283,7 +312,7 @@ def _label(shape: _Shape, packet: Packet) -> tuple[str, str]:
         below += [_option(o) for o in segment.parsed_options if o.kind != Kind.NOP]
     below += [packet.note] if packet.note else []
     if segment.payload:
-        below.append(_preview(segment))
+        below.append(_preview(segment, min(24, shape.span - 11)))
     return cut(label, room, shape.glyphs), f" {shape.glyphs.dot} ".join(below)
 
 
@@ -304,7 +333,7 @@ def _option(option: Option) -> str:
     return f"option {option.kind}"
 
 
-def _preview(segment: Segment, most: int = 24) -> str:
+def _preview(segment: Segment, most: int) -> str:
     """The first octets of the payload in quotes, for the eye."""
     shown = "".join(chr(b) if 32 <= b < 127 else "." for b in segment.payload[:most])
     return f'"{shown}"' + ("..." if len(segment.payload) > most else "")
@@ -357,7 +386,7 @@ def _inside(shape: _Shape, text: str, style: str) -> Line:
     return [(" " * shape.before, "dim"), (life, "dim"), (body, style), (life, "dim")]
 
 
-def _legend(shape: _Shape, entries: list[Packet | Call]) -> list[Line]:
+def _legend(shape: _Shape, entries: list[Packet | Call], result: Result) -> list[Line]:
     glyphs = shape.glyphs
     kinds = {e.kind for e in entries if isinstance(e, Call)}
     packets = [e for e in entries if isinstance(e, Packet) and e.segment]
@@ -366,7 +395,7 @@ def _legend(shape: _Shape, entries: list[Packet | Call]) -> list[Line]:
         says.append(f"{glyphs.call} the server's program calls")
     if "check" in kinds:
         says.append(f"{glyphs.check} a check that held")
-    if any(p.problem is not None for p in packets):
+    if any(p.verdict is Verdict.VIOLATES for p in result.problems):
         says.append(f"{glyphs.cross} one that did not")
     if any(_seq(p).endswith("*") or _ack(p).endswith("*") for p in packets):
         says.append("* as it stands in the packet: its start is not known")

@@ -28,11 +28,11 @@ def problem_lines(problem: Problem, result: Result, *, width: int = 80, glyphs: 
         place = f"{problem.file}:{problem.line}" if problem.line else problem.file
         lines.append([("  ", ""), (place, "head")])
         if problem.source:
-            lines += wrapped(problem.source, width, first="      ")
+            lines += wrapped(problem.source, width, first="      ", whole=True)
     lines.append([])
 
     def row(label: str, text: str, style: str = "") -> None:
-        for i, [(piece, _)] in enumerate(wrapped(text, width - _LABEL - 2)):
+        for i, [(piece, _)] in enumerate(wrapped(text, width - _LABEL - 2, whole=True)):
             lines.append([("  ", ""), ((label if i == 0 else "").ljust(_LABEL), "dim"), (piece, style)])
 
     if problem.expected or problem.observed:

@@ -49,11 +49,19 @@ _REFRESH = 0.08
 """Seconds between two drawings of the progress, at least."""
 
 
+class _Console(Console):
+    """A console whose reader may go away without that looking like exit code 1, a violation."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to `lab.cli.ends`, where Rich would end the process with 1."""
+        raise BrokenPipeError
+
+
 class Screen:
     """Prints lines of spans: in colour on a terminal that has it, in ASCII where the encoding has no more."""
 
     def __init__(self, *, stderr: bool = False, width: int | None = None) -> None:
-        self.console = Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False, markup=False, width=width)
+        self.console = _Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False, markup=False, width=width)
         self.unicode = self.console.encoding.lower().startswith("utf")
         self.glyphs: Glyphs = UNICODE if self.unicode else ASCII
 
@@ -213,8 +221,9 @@ def remark_lines(results: list[Result], width: int) -> list[Line]:
     """Under a verdict: choices and known deviations with their source, or why nothing was concluded."""
     lines: list[Line] = []
     for remark in {r.choice: r for result in results for r in result.remarks}.values():
-        where = "; ".join(x for x in (remark.section, remark.source) if x)
-        text = f"{remark.verdict}: {remark.says}" + (f" ({where})" if where else "")
+        section = "" if remark.source.startswith(remark.section) else remark.section
+        where = "; ".join(x for x in (section, remark.source) if x)
+        text = f"{remark.verdict}: {remark.says.rstrip('.')}" + (f" ({where})" if where else "")
         style = "warn" if remark.verdict is Verdict.DEVIATES else "dim"
         lines += wrapped(text, width, style=style, first="      ", then="        ")
     for message in {p.message: p for r in results for p in r.problems if p.verdict is Verdict.CANNOT_RUN}:
@@ -235,7 +244,7 @@ def details(run: Run, *, width: int = 80, glyphs: Glyphs = UNICODE, verbose: boo
             first = FAMILIES[told[alike].family]
             capture = f" (capture: {result.capture})" if result.capture else ""
             text = f"The same over {FAMILIES[result.family]} as over {first}{capture}; --verbose shows it."
-            lines += [*wrapped(text, width, style="dim"), []]
+            lines += [*wrapped(text, width, style="dim", whole=True), []]
             continue
         told[alike] = result
         lines += [[(glyphs.dash * min(width, 120), "dim")], *ladder(result, width=width, glyphs=glyphs, legend=legend)]
@@ -265,5 +274,5 @@ def summary(run: Run, *, width: int = 80, glyphs: Glyphs = UNICODE, notes: Seque
     ground = [f"testbed {run.testbed}", kernel, families, f"seed {run.seed}"]
     lines += wrapped(f" {glyphs.dot} ".join(x for x in ground if x), width, style="dim")
     for note in notes:
-        lines += wrapped(note, width, style="dim")
+        lines += wrapped(note, width, style="dim", whole=True)
     return lines

@@ -124,10 +124,16 @@ def plain(lines: Iterable[Line]) -> str:
     return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
 
 
-def wrapped(text: str, width: int, *, style: str = "", first: str = "", then: str | None = None) -> list[Line]:
-    """`text` as lines of at most `width` columns, `first` before the first of them and `then` before the others."""
+def wrapped(
+    text: str, width: int, *, style: str = "", first: str = "", then: str | None = None, whole: bool = False
+) -> list[Line]:
+    """`text` as lines of at most `width` columns, `first` before the first of them and `then` before the others.
+
+    `whole`: no word is ever broken, even where a line gets too long: paths and commands are to be copied.
+    """
     then = " " * len(first) if then is None else then
-    pieces = textwrap.wrap(text, max(width - len(first), 8), break_on_hyphens=False) or [""]
+    room = max(width - len(first), 8)
+    pieces = textwrap.wrap(text, room, break_on_hyphens=False, break_long_words=not whole) or [""]
     return [[((first if i == 0 else then) + piece, style)] for i, piece in enumerate(pieces)]
 
 
