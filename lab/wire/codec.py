@@ -199,10 +199,11 @@ def tcp_octets(
 ) -> bytes:
     """Header and payload; `checksum` and `data_offset` are computed where None. Addresses are octets.
 
-    Options are filled up with END to a multiple of four (RFC 9293 §3.1). Raises ValueError where a field does not fit.
+    Options are filled up with END to a multiple of four (RFC 9293 §3.1), unless the data offset is given. Raises
+    ValueError where a field does not fit.
     """
     options = segment.options
-    if len(options) % 4:
+    if data_offset is None and len(options) % 4:
         options += b"\0" * (-len(options) % 4)
     offset = 5 + len(options) // 4 if data_offset is None else data_offset
     if not 0 <= offset <= 15:

@@ -190,7 +190,9 @@ def test_what_is_no_capture_is_told(tmp_path: Path, make: Callable[[Path], objec
         list(read_capture(tmp_path / "x"))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=4), size=st.integers(0, 500))
 def test_damage_raises_nothing_else(tmp_path: Path, changes: list[tuple[int, int]], size: int) -> None:
     _two_packets(tmp_path / "good")

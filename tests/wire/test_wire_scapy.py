@@ -21,8 +21,8 @@ from lab.tcp.sequence import Seq
 from lab.wire.codec import OtherFrame, TcpFrame, decode, encode
 from lab.wire.scapy_side import as_tcp, complete, flags_set, segment_of, to_scapy, wanted_fields
 
-calmly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A busy machine is no failure."""
+calmly = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure, nor is a checkout that this user may not write to."""
 
 US, SERVER = bytes.fromhex("020000000002"), bytes.fromhex("020000000001")
 V4 = {"source": "198.51.100.2", "destination": "198.51.100.1"}
@@ -478,3 +478,32 @@ def test_scapy_is_imported_by_its_side_alone() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert told.stdout.strip() == "[]"
+
+
+@calmly
+@given(st.booleans(), st.binary(min_size=20, max_size=80))
+def test_nonsense_headers_are_read_as_scapy_reads_them(v6: bool, octets: bytes) -> None:
+    """Any octets as a TCP segment: impossible data offsets, malformed options and all."""
+    below = IPv6(src="2001:db8::2", dst="2001:db8::1", nh=6) if v6 else IP(src="192.0.2.2", dst="192.0.2.1", proto=6)
+    raw = bytes(Ether(src="02:00:00:00:00:02", dst="02:00:00:00:00:01") / below / Raw(octets))
+    found = decode(raw)
+    assert isinstance(found, TcpFrame)
+    tcp = Ether(raw)[TCP]
+    assert (found.sport, found.dport, found.checksum, found.reserved) == (
+        tcp.sport,
+        tcp.dport,
+        tcp.chksum,
+        tcp.reserved,
+    )
+    assert found.data_offset == tcp.dataofs
+    segment = found.segment
+    assert (int(segment.seq), int(segment.ack), int(segment.flags)) == (tcp.seq, tcp.ack, int(tcp.flags))
+    assert (segment.window, segment.urgent, segment.payload) == (tcp.window, tcp.urgptr, bytes(tcp.payload))
+    assert octets[:20] + segment.options + segment.payload == octets
+    assert found.truncated == (tcp.dataofs < 5 or tcp.dataofs * 4 > len(octets))
+    assert segment_of(tcp) == segment
+    shown = as_tcp(found, raw)
+    assert bytes(shown) == octets
+    assert (shown.seq, shown.options) == (segment.seq, tcp.options)
+    # A script that sends what it received sends it unchanged, wherever it stands.
+    assert _complete(shown, addresses=V6 if v6 else V4)[-len(octets) :] == octets
