@@ -1,7 +1,7 @@
 """The ways in which the servers of this folder are broken, as data: `BREAKAGES`, by name.
 
-Each is the honest stack of `raw_tcp` with one answer wrong. `field` says what a good complaint names; `caught_by` which
-scenarios should notice (stems of files under scenarios/; those that need not exist yet are marked by `caught_by=()`).
+Each is the honest stack of `raw_tcp` with one answer wrong, and says what a good complaint about it names and which
+scenarios make it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ class Breakage:
     name: str
     description: str
     """One sentence: what this server does wrong."""
-    field: str
-    """What a complaint about it should name: a header field, or payload, checksum, silence, state, accept, time."""
+    fields: tuple[str, ...]
+    """What a good complaint names, one of these: a header field, or payload, checksum, silence, state, accept()."""
+    caught_by: tuple[str, ...]
+    """Scenarios that notice, by the stems of their files; not all of them. Empty: no scenario looks there yet."""
     hooks: type[Honest]
     families: tuple[str, ...]
     """Where it shows."""
@@ -37,13 +39,14 @@ BREAKAGES: dict[str, Breakage] = {}
 
 
 def breakage(
-    field: str, *, main: bool = False, families: tuple[str, ...] = ("ipv4", "ipv6")
+    *fields: str, caught_by: str, main: bool = False, families: tuple[str, ...] = ("ipv4", "ipv6")
 ) -> Callable[[type[Honest]], type[Honest]]:
-    """Enter a class into BREAKAGES, under its name in small letters with its docstring as the description."""
+    """Enter a class into BREAKAGES, under its name, with its docstring as the description."""
 
     def enter(hooks: type[Honest]) -> type[Honest]:
         name = hooks.__name__
-        BREAKAGES[name] = Breakage(name, (hooks.__doc__ or "").strip(), field, hooks, families, main)
+        description = (hooks.__doc__ or "").strip()
+        BREAKAGES[name] = Breakage(name, description, fields, tuple(caught_by.split()), hooks, families, main)
         return hooks
 
     return enter
@@ -56,7 +59,7 @@ def _bare_ack(seg: Seg) -> bool:
 # ---- opening ------------------------------------------------------------------------------------------------
 
 
-@breakage("ack", main=True)
+@breakage("ack", caught_by="three_segments repeated_syn client_first", main=True)
 class syn_ack_acks_x(Honest):
     """The SYN+ACK acknowledges x: it forgets that a SYN uses up a number."""
 
@@ -64,7 +67,7 @@ class syn_ack_acks_x(Honest):
         yield replace(seg, ack=(seg.ack - 1) % CIRCLE) if seg.has(SYN | ACK) else seg
 
 
-@breakage("ack", main=True)
+@breakage("ack", caught_by="three_segments repeated_syn client_first", main=True)
 class syn_ack_acks_x_plus_2(Honest):
     """The SYN+ACK acknowledges x+2: it counts the SYN twice."""
 
@@ -72,7 +75,7 @@ class syn_ack_acks_x_plus_2(Honest):
         yield replace(seg, ack=(seg.ack + 1) % CIRCLE) if seg.has(SYN | ACK) else seg
 
 
-@breakage("flags", main=True)
+@breakage("flags", caught_by="three_segments repeated_syn client_first", main=True)
 class syn_ack_without_ack_flag(Honest):
     """The SYN+ACK lacks its ACK flag, though its acknowledgment number is right."""
 
@@ -80,7 +83,7 @@ class syn_ack_without_ack_flag(Honest):
         yield replace(seg, flags=seg.flags & ~ACK) if seg.has(SYN | ACK) else seg
 
 
-@breakage("seq", main=True)
+@breakage("seq", caught_by="repeated_syn why_not_two_gives_up why_not_two_growing_intervals", main=True)
 class second_syn_ack_with_another_isn(Honest):
     """A SYN+ACK that is sent again, for a repeated SYN or by the timer, has another ISN than the first."""
 
@@ -93,7 +96,7 @@ class second_syn_ack_with_another_isn(Honest):
         yield seg
 
 
-@breakage("options")
+@breakage("options", caught_by="three_segments repeated_syn client_first")
 class option_given_unasked(Honest):
     """The SYN+ACK gives window scale, timestamps and SACK-permitted to a peer that offered none of them."""
 
@@ -104,7 +107,7 @@ class option_given_unasked(Honest):
         yield seg
 
 
-@breakage("seq")
+@breakage("seq", caught_by="isns_differ")
 class isn_constant(Honest):
     """Every connection starts at the same number."""
 
@@ -112,7 +115,7 @@ class isn_constant(Honest):
         return 0x12345678
 
 
-@breakage("seq")
+@breakage("seq", caught_by="isns_differ")
 class isn_does_not_move(Honest):
     """The ISN depends on the four-tuple alone: a second connection between the same ports starts at the same number."""
 
@@ -120,14 +123,14 @@ class isn_does_not_move(Honest):
         return stack.isn_offset(key)
 
 
-@breakage("accept")
+@breakage("state", "accept()", caught_by="three_segments repeated_syn client_first")
 class accepts_without_third_segment(Honest):
     """A SYN alone makes a connection: ESTABLISHED, and accept() returns it, before the third segment."""
 
     believes_syn = True
 
 
-@breakage("accept")
+@breakage("accept()", caught_by="data_on_syn_waits why_not_two_after_close why_not_two_gives_up")
 class accept_before_third(Honest):
     """accept() returns connections that are still in SYN-RECEIVED, old duplicates among them."""
 
@@ -135,7 +138,7 @@ class accept_before_third(Honest):
         return connection.stood or connection.state == SYN_RECEIVED
 
 
-@breakage("state")
+@breakage("state", caught_by="three_segments repeated_syn client_first")
 class state_lies(Honest):
     """The segments are right, but the socket is said to be ESTABLISHED while it is in SYN-RECEIVED."""
 
@@ -143,7 +146,9 @@ class state_lies(Honest):
         return ESTABLISHED if state == SYN_RECEIVED else state
 
 
-@breakage("payload")
+@breakage(
+    "ack", "accept()", "payload", caught_by="data_on_syn_waits why_not_two_after_close wrong_ack_in_third_segment"
+)
 class delivers_syn_data_early(Honest):
     """Data on a SYN is acknowledged with it and given to the program before the connection stands."""
 
@@ -153,7 +158,7 @@ class delivers_syn_data_early(Honest):
         return connection.stood or connection.state == SYN_RECEIVED
 
 
-@breakage("silence")
+@breakage("silence", caught_by="why_not_two_gives_up why_not_two_growing_intervals")
 class no_retransmission_of_syn_ack(Honest):
     """A SYN+ACK that is not answered is never repeated."""
 
@@ -161,7 +166,7 @@ class no_retransmission_of_syn_ack(Honest):
         return connection.state != SYN_RECEIVED
 
 
-@breakage("time")
+@breakage("silence", caught_by="why_not_two_growing_intervals")
 class retransmits_without_backoff(Honest):
     """Repeats come at equal intervals, not at growing ones."""
 
@@ -169,14 +174,14 @@ class retransmits_without_backoff(Honest):
         return delay
 
 
-@breakage("silence")
+@breakage("silence", caught_by="wrong_ack_in_third_segment")
 class wrong_ack_establishes(Honest):
     """A third segment that acknowledges the wrong number makes the connection stand all the same."""
 
     checks_third_ack = False
 
 
-@breakage("state")
+@breakage("state", caught_by="wrong_ack_in_third_segment")
 class wrong_ack_kills(Honest):
     """A third segment that acknowledges the wrong number gets its RST, but takes the half-open connection with it."""
 
@@ -187,7 +192,7 @@ class wrong_ack_kills(Honest):
             half_open.delete()
 
 
-@breakage("silence")
+@breakage("silence", caught_by="closed_port")
 class closed_port_silent(Honest):
     """A port on which nothing listens says nothing."""
 
@@ -196,7 +201,7 @@ class closed_port_silent(Honest):
             yield seg
 
 
-@breakage("seq", main=True)
+@breakage("seq", caught_by="closed_port half_open_unknown wrong_ack_in_third_segment", main=True)
 class rst_with_wrong_number(Honest):
     """A RST for what belongs to no connection has a sequence number that is one too high."""
 
@@ -204,7 +209,7 @@ class rst_with_wrong_number(Honest):
         yield replace(seg, seq=(seg.seq + 1) % CIRCLE) if seg.has(RST) and connection is None else seg
 
 
-@breakage("ack", main=True)
+@breakage("ack", caught_by="closed_port", main=True)
 class rst_acks_wrong_number(Honest):
     """The RST of a closed port acknowledges x and not x+1: it forgets that the SYN uses up a number."""
 
@@ -212,7 +217,7 @@ class rst_acks_wrong_number(Honest):
         yield replace(seg, ack=(seg.ack - 1) % CIRCLE) if seg.has(RST | ACK) and connection is None else seg
 
 
-@breakage("silence")
+@breakage("silence", caught_by="half_open_new_syn")
 class half_open_silent(Honest):
     """A SYN on a connection that stands gets no answer, so the peer that crashed never learns of it (figure 10)."""
 
@@ -221,7 +226,7 @@ class half_open_silent(Honest):
             yield seg
 
 
-@breakage("silence")
+@breakage("silence", "state", caught_by="half_open_new_syn")
 class syn_kills_connection(Honest):
     """A SYN on a connection that stands ends it without a word."""
 
@@ -232,7 +237,7 @@ class syn_kills_connection(Honest):
             yield seg
 
 
-@breakage("flags")
+@breakage("flags", caught_by="")
 class syn_in_window_resets(Honest):
     """A SYN inside the window resets a connection that stands, where RFC 5961 §4.2 wants a challenge ACK."""
 
@@ -248,7 +253,7 @@ class syn_in_window_resets(Honest):
 # ---- answers that nobody asked for --------------------------------------------------------------------------
 
 
-@breakage("silence", main=True)
+@breakage("flags", caught_by="closed_port half_open_data half_open_new_syn", main=True)
 class answers_to_rst(Honest):
     """A RST is answered: by an ACK where there is a connection, by a RST where there is none."""
 
@@ -261,7 +266,7 @@ class answers_to_rst(Honest):
         yield seg
 
 
-@breakage("silence", main=True)
+@breakage("flags", caught_by="three_segments repeated_syn client_first", main=True)
 class ack_storm(Honest):
     """Every bare ACK is answered by an ACK, up to a hundred times a connection."""
 
@@ -273,7 +278,7 @@ class ack_storm(Honest):
             connection.acknowledge()
 
 
-@breakage("silence")
+@breakage("flags", caught_by="client_first server_first why_not_three")
 class acks_every_segment_twice(Honest):
     """Each ACK of data goes out twice: a peer takes the second for the sign of a loss (RFC 5681 §2)."""
 
@@ -283,7 +288,7 @@ class acks_every_segment_twice(Honest):
             yield replace(seg)
 
 
-@breakage("ack")
+@breakage("ack", caught_by="client_first server_first why_not_three")
 class bare_ack_counts_one(Honest):
     """A bare ACK of the peer is counted as if it used up a number."""
 
@@ -297,7 +302,7 @@ class bare_ack_counts_one(Honest):
         yield replace(seg, ack=(seg.ack + extra) % CIRCLE)
 
 
-@breakage("seq")
+@breakage("seq", caught_by="client_first why_not_three fin_uses_one_number")
 class own_bare_ack_counts_one(Honest):
     """Its own bare ACKs use up a number each, so that what follows starts too high."""
 
@@ -311,7 +316,7 @@ class own_bare_ack_counts_one(Honest):
 # ---- checksums ----------------------------------------------------------------------------------------------
 
 
-@breakage("checksum", main=True)
+@breakage("checksum", caught_by="three_segments closed_port repeated_syn", main=True)
 class bad_checksum(Honest):
     """Every segment has a wrong TCP checksum."""
 
@@ -319,7 +324,7 @@ class bad_checksum(Honest):
         return right ^ 0x5A5A
 
 
-@breakage("checksum")
+@breakage("checksum", caught_by="client_first server_first why_not_three")
 class bad_checksum_of_fin(Honest):
     """Only segments with a FIN have a wrong TCP checksum."""
 
@@ -327,7 +332,7 @@ class bad_checksum_of_fin(Honest):
         return right ^ 1 if seg.has(FIN) else right
 
 
-@breakage("checksum", main=True, families=("ipv6",))
+@breakage("checksum", caught_by="three_segments closed_port repeated_syn", main=True, families=("ipv6",))
 class ipv6_wrong_pseudo_header(Honest):
     """Over IPv6 the checksum is made over a pseudo-header in which the next header is left out."""
 
@@ -341,7 +346,7 @@ class ipv6_wrong_pseudo_header(Honest):
 # ---- data and windows ---------------------------------------------------------------------------------------
 
 
-@breakage("payload", main=True)
+@breakage("seq", "payload", caught_by="why_not_three fin_uses_one_number bare_ack_uses_no_number", main=True)
 class data_repeated(Honest):
     """What the program sends is sent twice over, the second time under the numbers that follow."""
 
@@ -351,7 +356,7 @@ class data_repeated(Honest):
             yield replace(seg, seq=(seg.seq + len(seg.payload)) % CIRCLE)
 
 
-@breakage("seq", main=True)
+@breakage("seq", caught_by="why_not_three fin_uses_one_number bare_ack_uses_no_number", main=True)
 class data_shifted_by_one(Honest):
     """Data goes out under numbers that are one too high."""
 
@@ -359,7 +364,7 @@ class data_shifted_by_one(Honest):
         yield replace(seg, seq=(seg.seq + 1) % CIRCLE) if seg.payload else seg
 
 
-@breakage("payload", main=True)
+@breakage("seq", "payload", caught_by="client_first server_first why_not_three", main=True)
 class data_after_fin(Honest):
     """Behind its FIN the server sends four octets more."""
 
@@ -370,7 +375,7 @@ class data_after_fin(Honest):
             yield replace(seg, seq=after, flags=ACK | PSH, payload=b"more")
 
 
-@breakage("window", main=True)
+@breakage("window", caught_by="client_first server_first why_not_three", main=True)
 class window_shrunk(Honest):
     """After the handshake the window's right edge moves back: 64 KiB were promised, then 100 octets are left."""
 
@@ -380,14 +385,14 @@ class window_shrunk(Honest):
         yield seg
 
 
-@breakage("payload")
+@breakage("payload", "window", caught_by="")
 class sends_beyond_window(Honest):
     """Data goes out however small the window is that the peer gave."""
 
     respects_window = False
 
 
-@breakage("payload")
+@breakage("payload", caught_by="why_not_three fin_uses_one_number bare_ack_uses_no_number")
 class data_changed(Honest):
     """The first octet of everything sent is another than the program wrote, under a right checksum."""
 
@@ -395,7 +400,7 @@ class data_changed(Honest):
         yield replace(seg, payload=bytes([seg.payload[0] ^ 0x20]) + seg.payload[1:]) if seg.payload else seg
 
 
-@breakage("payload")
+@breakage("payload", caught_by="fin_uses_one_number bare_ack_uses_no_number data_on_syn_waits")
 class program_loses_an_octet(Honest):
     """All segments are right, but the program is given the peer's data without its first octet."""
 
@@ -406,20 +411,21 @@ class program_loses_an_octet(Honest):
             del connection.inbox[before]
 
 
-@breakage("ack")
+@breakage("ack", "silence", caught_by="bare_ack_uses_no_number data_on_third_segment")
 class data_not_acknowledged(Honest):
     """Data is taken and given to the program, but never acknowledged."""
 
     def outgoing(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
         if connection and connection.stood and connection.rcv_nxt != (connection.irs + 1) % CIRCLE and seg.has(ACK):
-            seg = replace(seg, ack=(connection.irs + 1) % CIRCLE)
+            unsaid = (seg.ack - connection.irs - 1) % CIRCLE  # the right edge stays where it is: the ack alone is wrong
+            seg = replace(seg, ack=(connection.irs + 1) % CIRCLE, window=min(seg.window + unsaid, 0xFFFF))
         yield seg
 
 
 # ---- closing ------------------------------------------------------------------------------------------------
 
 
-@breakage("ack", main=True)
+@breakage("ack", caught_by="fin_uses_one_number fin_out_of_order", main=True)
 class fin_not_counted(Honest):
     """The peer's FIN is acknowledged as if it used up no number."""
 
@@ -428,7 +434,7 @@ class fin_not_counted(Honest):
         yield replace(seg, ack=(seg.ack - 1) % CIRCLE) if wrong else seg
 
 
-@breakage("ack", main=True)
+@breakage("ack", caught_by="client_first server_first why_not_three", main=True)
 class fin_counted_twice(Honest):
     """The peer's FIN is acknowledged as if it used up two numbers."""
 
@@ -437,7 +443,7 @@ class fin_counted_twice(Honest):
         yield replace(seg, ack=(seg.ack + 1) % CIRCLE) if wrong else seg
 
 
-@breakage("flags", main=True)
+@breakage("silence", caught_by="client_first server_first why_not_three", main=True)
 class fin_swallowed(Honest):
     """The program closes, the state moves on, but no FIN ever goes out."""
 
@@ -448,7 +454,7 @@ class fin_swallowed(Honest):
             yield replace(seg, flags=seg.flags & ~FIN)
 
 
-@breakage("silence", main=True)
+@breakage("silence", "state", "ack", caught_by="client_first server_first why_not_three", main=True)
 class fin_ignored(Honest):
     """The peer's FIN is not looked at: no acknowledgment, no end for the program."""
 
@@ -456,7 +462,7 @@ class fin_ignored(Honest):
         yield replace(seg, flags=seg.flags & ~FIN)
 
 
-@breakage("flags", main=True)
+@breakage("flags", caught_by="why_not_three fin_uses_one_number", main=True)
 class fin_before_data(Honest):
     """In CLOSE-WAIT the FIN goes out with the program's first words, and in front of them."""
 
@@ -467,14 +473,14 @@ class fin_before_data(Honest):
         yield seg
 
 
-@breakage("seq")
+@breakage("seq", caught_by="")
 class fin_overtakes_data(Honest):
     """Data waits a while for more; a FIN does not wait for it, and takes its numbers: the data follows behind."""
 
     holds_data_back = True
 
 
-@breakage("flags", main=True)
+@breakage("flags", caught_by="client_first server_first why_not_three", main=True)
 class rst_in_place_of_fin(Honest):
     """Where a FIN is due the server sends a RST."""
 
@@ -482,7 +488,7 @@ class rst_in_place_of_fin(Honest):
         yield replace(seg, flags=seg.flags & ~FIN | RST) if seg.has(FIN) else seg
 
 
-@breakage("flags")
+@breakage("flags", caught_by="client_first why_not_three fin_uses_one_number")
 class fin_at_once(Honest):
     """The peer's FIN is answered by FIN+ACK although the program has not closed: three segments and not four."""
 
@@ -491,14 +497,14 @@ class fin_at_once(Honest):
             connection.shutdown()
 
 
-@breakage("silence")
+@breakage("silence", caught_by="why_not_three fin_uses_one_number")
 class mute_in_close_wait(Honest):
     """After the peer's FIN nothing that the program writes is sent any more."""
 
     sends_when_half_closed = False
 
 
-@breakage("silence")
+@breakage("silence", caught_by="lost_ack_in_fin_wait_1 lost_ack_in_last_ack")
 class fin_not_retransmitted(Honest):
     """A FIN that is not acknowledged never comes again."""
 
@@ -506,7 +512,7 @@ class fin_not_retransmitted(Honest):
         return connection.fin_seq is None
 
 
-@breakage("time")
+@breakage("silence", caught_by="fin_out_of_order")
 class acks_fin_late(Honest):
     """The ACK of a FIN comes after 0.8 s: RFC 9293 §3.8.6.3 allows half a second (MUST-40)."""
 
@@ -518,21 +524,21 @@ class acks_fin_late(Honest):
             yield seg
 
 
-@breakage("ack")
+@breakage("ack", caught_by="fin_out_of_order")
 class fin_out_of_order_taken_at_once(Honest):
     """A FIN behind a gap is taken at once: the data that is missing is acknowledged unseen."""
 
     fin_waits_for_gap = False
 
 
-@breakage("state")
+@breakage("state", caught_by="server_first half_close_by_server lost_ack_in_fin_wait_1")
 class time_wait_skipped(Honest):
     """After the last ACK the server is CLOSED at once, and knows nothing when that ACK is lost."""
 
     time_wait = 0.0
 
 
-@breakage("silence")
+@breakage("silence", caught_by="time_wait_answers_fin")
 class time_wait_mute(Honest):
     """In TIME-WAIT a repeated FIN is not answered."""
 
@@ -541,21 +547,21 @@ class time_wait_mute(Honest):
             yield seg
 
 
-@breakage("state")
+@breakage("state", caught_by="simultaneous_close")
 class closing_left_out(Honest):
     """When both close at once the server goes to TIME-WAIT without waiting in CLOSING for the ACK of its FIN."""
 
     closing_exists = False
 
 
-@breakage("flags")
+@breakage("flags", "silence", caught_by="close_with_unread_data data_for_closed_program")
 class unread_data_forgotten(Honest):
     """Data that the program left unread, or that comes when it has gone, is thrown away without a RST."""
 
     resets_unread = False
 
 
-@breakage("state")
+@breakage("state", caught_by="half_open_data half_open_new_syn isns_differ")
 class rst_ignored(Honest):
     """A RST with exactly the right number does not end the connection."""
 
@@ -564,7 +570,7 @@ class rst_ignored(Honest):
             yield seg
 
 
-@breakage("state")
+@breakage("state", "silence", caught_by="")
 class rst_taken_anywhere(Honest):
     """A RST anywhere in the window ends the connection, where RFC 5961 §3.2 wants a challenge ACK."""
 

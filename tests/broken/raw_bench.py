@@ -8,13 +8,10 @@ octet asks for one, "4" and "6" for TCP, "p" for a packet socket.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import fcntl
 import importlib
 import os
-import signal
 import socket
-import struct
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,66 +19,41 @@ from pathlib import Path
 SERVER = {"ipv4": "198.51.100.1", "ipv6": "2001:db8::1"}
 CLIENT = {"ipv4": "198.51.100.2", "ipv6": "2001:db8::2"}
 FACTS = {"interface": "srv0", "mac": "02:00:00:00:00:01", "addresses": SERVER}
-
-CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
-SIOCETHTOOL, ETHTOOL_STXCSUM, ETHTOOL_SGSO = 0x8946, 0x17, 0x24
-PR_SET_PDEATHSIG = 1
 READY = b"+"
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _check(result: int) -> None:
-    if result:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+PATIENCE = 10.0
 
 
-def _offloads_off(interface: str) -> None:
-    """Make the kernel write checksums itself: a stack by hand sees what would be on a cable."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        for command in (ETHTOOL_STXCSUM, ETHTOOL_SGSO):
-            value = ctypes.create_string_buffer(struct.pack("II", command, 0))
-            request = struct.pack("16sP", interface.encode(), ctypes.addressof(value))
-            fcntl.ioctl(any_socket, SIOCETHTOOL, request)
+def _namespaces() -> tuple[int, int]:
+    """Make both namespaces and the pair: descriptors of the server's and of the client's."""
+    # The plumbing is the lab's own; what is on trial here is TCP.
+    from lab.testbed import namespaces
+    from lab.testbed.rtnetlink import Route
 
-
-def _die_with_parent(parent: int) -> None:
-    _check(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def _namespaces() -> int:
-    """Make both namespaces and the pair. Ends in the client's; returns a descriptor of the server's."""
-    from pyroute2 import IPRoute
-
-    if os.geteuid():
-        uid, gid = os.getuid(), os.getgid()
-        _check(_libc.unshare(CLONE_NEWUSER))
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
-    _check(_libc.unshare(CLONE_NEWNET))
-    server = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
-    _check(_libc.unshare(CLONE_NEWNET))
-    Path("/proc/sys/net/ipv6/conf/default/accept_dad").write_text("0")
-    client = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    with IPRoute() as ip:
-        ip.link("add", ifname="peer0", kind="veth", peer={"ifname": "srv0", "net_ns_fd": server})
-        index = ip.link_lookup(ifname="peer0")[0]
-        ip.addr("add", index=index, address=CLIENT["ipv4"], prefixlen=24)
-        ip.addr("add", index=index, address=CLIENT["ipv6"], prefixlen=64, flags=0x02)  # no duplicate detection
-        ip.link("set", index=index, state="up")
-    _offloads_off("peer0")
-    _check(_libc.setns(server, CLONE_NEWNET))
-    with IPRoute() as ip:
-        index = ip.link_lookup(ifname="srv0")[0]
-        ip.link("set", index=index, address=FACTS["mac"])
-        ip.link("set", index=index, state="up")
-    _check(_libc.setns(client, CLONE_NEWNET))
-    os.close(client)
-    return server
+    if not namespaces.may_make_namespaces():
+        namespaces.enter_user_namespace()
+    namespaces.enter_network_namespace()
+    server = namespaces.current_network_namespace()
+    namespaces.write_settings({"net.ipv6.conf.default.disable_ipv6": "1"}, required=False)
+    namespaces.enter_network_namespace()
+    client = namespaces.current_network_namespace()
+    quiet = {"net.ipv6.conf.default.accept_dad": "0", "net.ipv6.conf.default.dad_transmits": "0"}
+    namespaces.write_settings(quiet, required=False)
+    with Route() as here, here.events() as events:
+        here.add_veth("peer0", b"\2\0\0\0\0\2", "srv0", b"\2\0\0\0\0\1", server)
+        index = socket.if_nametoindex("peer0")
+        namespaces.without_offloads("peer0")
+        here.add_address(index, CLIENT["ipv4"], 24)
+        here.add_address(index, CLIENT["ipv6"], 64)
+        here.up(index)
+        namespaces.return_to(server)
+        with Route() as there, there.events() as its_events:
+            its_index = socket.if_nametoindex("srv0")
+            there.up(its_index)
+            there.wait_running(its_index, its_events, PATIENCE)
+        here.wait_running(index, events, PATIENCE)
+        while here.is_tentative(index, CLIENT["ipv6"]):
+            events.recv(65536)
+    return server, client
 
 
 def _errands(errands: socket.socket) -> None:
@@ -97,24 +69,27 @@ def _errands(errands: socket.socket) -> None:
 
 def main(entry: str, control_fd: int, errand_fd: int) -> None:
     """Be the bench until the errand connection ends."""
-    _die_with_parent(os.getppid())
+    from lab.testbed import namespaces
+
+    namespaces.die_with(os.getppid())
     module, function = entry.split(":")
     serve = getattr(importlib.import_module(module), function)
     errands = socket.socket(fileno=errand_fd)
     control = socket.socket(fileno=control_fd)
     try:
-        server = _namespaces()
+        server, client = _namespaces()
     except OSError as problem:
         errands.sendall(str(problem).encode())
         return
     parent = os.getpid()
     if os.fork() == 0:
-        _die_with_parent(parent)
+        namespaces.die_with(parent)
         errands.close()
-        _check(_libc.setns(server, CLONE_NEWNET))
+        namespaces.return_to(server)
         serve(control, FACTS)
         os._exit(0)
     control.close()
+    namespaces.return_to(client)
     errands.sendall(READY)
     _errands(errands)
 
@@ -130,7 +105,7 @@ class Bench:
         self._errands.sendall({"ipv4": b"4", "ipv6": b"6", "packet": b"p"}[kind])
         _, (fd,), _, _ = socket.recv_fds(self._errands, 1, 1)
         made = socket.socket(fileno=fd)
-        made.settimeout(10)
+        made.settimeout(PATIENCE)
         return made
 
 
@@ -141,15 +116,15 @@ class BenchRefused(Exception):
 @contextlib.contextmanager
 def bench(entry: str) -> Iterator[Bench]:
     """A server in a sandbox of its own. Raises BenchRefused where the system forbids that."""
-    import subprocess
-
     control, control_far = socket.socketpair()
     errands, errands_far = socket.socketpair()
     with control, errands:
         with control_far, errands_far:
             fds = (control_far.fileno(), errands_far.fileno())
             process = subprocess.Popen(
-                [sys.executable, __file__, entry, *map(str, fds)], pass_fds=fds, cwd=Path(__file__).parent
+                [sys.executable, __file__, entry, *map(str, fds)],
+                pass_fds=fds,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             )
         try:
             if (said := errands.recv(4096)) != READY:
@@ -158,7 +133,7 @@ def bench(entry: str) -> Iterator[Bench]:
         finally:
             control.close()
             errands.close()
-            process.wait(10)
+            process.wait(PATIENCE)
 
 
 if __name__ == "__main__":

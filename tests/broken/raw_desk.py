@@ -32,6 +32,7 @@ class Desk:
         addresses = [SERVER[family]]
         self.stack = Stack(hooks or Honest(), SERVER_MAC, addresses, self._transmit, lambda: self.clock)
         self.control = Control(self, self.stack, "desk", {"addresses": SERVER})  # type: ignore[arg-type]
+        self.stack.neighbours[PEER[family]] = PEER_MAC
         self.y: dict[int, int] = {}
         """For each port of the peer, the server's ISN once it was seen."""
         self.x: dict[int, int] = {}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
+
 import broken_servers
 import pytest
 import raw_frames as wire
 from breakages import BREAKAGES
-from raw_desk import PEER, SERVER, Desk
-from raw_tcp import Honest
+from raw_desk import PEER, PEER_MAC, SERVER, SERVER_MAC, Desk
+from raw_tcp import Honest, ahead
 
 OFFERS = (
     (wire.MSS, b"\x05\xb4"),
@@ -65,6 +68,21 @@ def test_arp_and_neighbour_discovery() -> None:
     assert advertisement[54:56] == b"\x88\0"
     assert advertisement[58] == 0x60  # solicited, override
     assert advertisement[62:] == bytes.fromhex("20010db8000000000000000000000001 0201 020000000001")
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_it_asks_for_the_peer_before_it_calls(family: str) -> None:
+    desk = Desk(family=family)
+    desk.stack.neighbours.clear()
+    asked: list[bytes] = []
+    desk.stack.transmit = asked.append
+    desk("connect", family=family, address=PEER[family], port=40000)
+    question = wire.read(asked[0])
+    assert question == wire.Question(SERVER[family], SERVER_MAC, PEER[family])
+    desk.stack.frame_arrives(wire.answer_frame(question, PEER_MAC))
+    syn = wire.read(asked[1])
+    assert isinstance(syn, wire.Seg)
+    assert (syn.flags, asked[1][:6], len(asked)) == (wire.SYN, PEER_MAC, 2)
 
 
 # ---- opening ------------------------------------------------------------------------------------------------
@@ -143,8 +161,6 @@ def test_options_are_given_back_only_when_offered(desk: Desk) -> None:
 
 
 def test_simultaneous_open(desk: Desk) -> None:
-    desk.says("A", 1, 1)  # the peer's address is known from now on
-    desk.sent()
     called = desk("connect", family=desk.family, address=PEER[desk.family], port=40000)
     desk.port = called["port"]
     assert desk.sent() == ["S seq 0 win 65535 mss,sack-ok,ts,ws"]
@@ -156,7 +172,6 @@ def test_simultaneous_open(desk: Desk) -> None:
 
 
 def test_syn_sent_refuses_nonsense(desk: Desk) -> None:
-    desk.says("A", 1, 1)
     called = desk("connect", family=desk.family, address=PEER[desk.family], port=40000)
     desk.port = called["port"]
     desk.sent()
@@ -361,6 +376,48 @@ def test_malformed_requests_get_an_error(line: bytes, kind: str) -> None:
     assert desk.lines[-1]["error"]["kind"] == kind
 
 
+# ---- nonsense --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["honest", *BREAKAGES])
+def test_no_segment_and_no_call_makes_it_fall(name: str) -> None:
+    """Whatever comes, in whatever order: no exception, and the numbers stay in order."""
+    chance = random.Random(f"nonsense for {name}")
+    hooks = BREAKAGES[name].hooks if name in BREAKAGES else Honest
+    for _ in range(60 if name == "honest" else 6):
+        desk = Desk(hooks(), chance.choice(["ipv4", "ipv6"]))
+        listener = desk.listen(TCP_SYNCNT=1)
+        handles = [listener]
+        for _ in range(60):
+            match chance.randrange(12):
+                case 0:
+                    call = chance.choice(["close", "abort", "shutdown", "get", "accept", "nonsense"])
+                    desk(call, socket=chance.choice(handles), **({"timeout": 0} if call == "accept" else {}))
+                case 1:
+                    desk.passes(chance.choice([0.01, 0.3, 5.0, 70.0]))
+                case 2:
+                    desk.writes(chance.choice(handles), bytes(chance.randrange(3000)))
+                case 3:
+                    desk.reads(chance.choice(handles))
+                case 4:
+                    if isinstance(accepted := desk.accept(listener), int):
+                        handles.append(accepted)
+                case 5:
+                    connected = desk("connect", family=desk.family, address=PEER[desk.family], port=40000)
+                    if isinstance(connected, dict):
+                        handles.append(connected["socket"])
+                case 6:
+                    desk.stack.frame_arrives(chance.randbytes(chance.randrange(120)))
+                case _:
+                    flags = "".join(chance.sample("SAFRP", chance.randrange(4)))
+                    seq, ack = (chance.choice([0, 1, 1, 2, 5, 100, 70_000, 2**31]) for _ in "xy")
+                    options = tuple((chance.randrange(9), chance.randbytes(chance.randrange(11))) for _ in "ab")
+                    desk.says(flags, seq, ack, chance.randbytes(chance.choice([0, 0, 1, 600])), options=options)
+            for one in desk.stack.connections.values():
+                assert ahead(one.snd_nxt, one.snd_una) >= 0
+                assert ahead(one.rcv_adv, one.rcv_nxt) >= -1  # a FIN may stand right behind the window
+
+
 # ---- each breakage does what it says ------------------------------------------------------------------------
 
 
@@ -431,3 +488,5 @@ def test_a_breakage_can_be_served(name: str) -> None:
     assert module == broken_servers.__name__
     assert callable(getattr(broken_servers, function))
     assert BREAKAGES[name].description.endswith(".")
+    scenarios = {path.stem for path in (Path(__file__).parents[2] / "scenarios").rglob("*.py")}
+    assert set(BREAKAGES[name].caught_by) <= scenarios
