@@ -33,7 +33,7 @@ def check_agent(host: str, port: int) -> None:
     heard = b""
     with socket.create_connection((host, port), TIMEOUT) as asking:
         asking.sendall(b'{"id":0,"call":"hello","version":0}\n')
-        while data := asking.recv(4096):
+        while b"\n" not in heard and (data := asking.recv(4096)):
             heard += data
     try:
         kind = json.loads(heard)["error"]["kind"]

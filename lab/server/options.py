@@ -75,7 +75,7 @@ def set_option(target: socket.socket, name: str, value: int | str | list[int]) -
             raise CallError(ErrorKind.ARGUMENT, f"{name} takes a whole number")
         try:
             target.setsockopt(level, number, value)
-        except OverflowError:
+        except (OverflowError, TypeError):
             raise CallError(ErrorKind.ARGUMENT, f"{name} takes a whole number of 32 bits") from None
 
 

@@ -12,7 +12,7 @@ from lab.testbed.remote import Addresses, Way, choose_mac, find_way, open_link
 from lab.wire.link import Link
 
 
-class HostTestbed:
+class Host:
     """The agent's host, over a network. A `lab.testbed.base.Testbed`."""
 
     name: Final = "host"
@@ -34,7 +34,7 @@ class HostTestbed:
         *,
         spare: Addresses | None = None,
         gateways: Addresses | None = None,
-    ) -> HostTestbed:
+    ) -> Host:
         """Reach the agent at `control`, find spare addresses on `interface` (or take those in `spare`, by family), and
         the server's MAC address. Raises CannotRun.
         """

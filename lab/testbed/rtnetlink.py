@@ -12,6 +12,7 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -19,6 +20,7 @@ _NLMSG_ERROR: Final = 2
 _RTM_NEWLINK: Final = 16
 _RTM_GETLINK: Final = 18
 _RTM_NEWADDR: Final = 20
+_RTM_GETADDR: Final = 22
 _RTM_NEWNEIGH: Final = 28
 _REQUEST: Final = 1
 _ACK: Final = 4
@@ -36,7 +38,7 @@ _IFLA_INFO_DATA: Final = 2
 _VETH_INFO_PEER: Final = 1
 _IFA_ADDRESS: Final = 1
 _IFA_LOCAL: Final = 2
-_IFA_F_NODAD: Final = 2
+_IFA_F_TENTATIVE: Final = 0x40
 _NDA_DST: Final = 1
 _NDA_LLADDR: Final = 2
 _NUD_PERMANENT: Final = 0x80
@@ -44,6 +46,7 @@ _IFF_UP: Final = 1
 _IFF_NOARP: Final = 0x80
 _OPERSTATE_UP: Final = 6
 _RTMGRP_LINK: Final = 1
+_RTMGRP_IPV6_IFADDR: Final = 0x100
 
 _HEADER: Final = struct.Struct("=IHHII")
 _IFINFO: Final = struct.Struct("=BxHiII")
@@ -102,15 +105,26 @@ class Route:
         self._ask(_RTM_NEWLINK, 0, _IFINFO.pack(0, 0, index, 0 if on else _IFF_NOARP, _IFF_NOARP))
 
     def add_address(self, index: int, address: str, prefix: int) -> None:
-        """Give an interface an address, which is used at once (no duplicate address detection)."""
+        """Give an interface an address. An IPv6 address is tentative at first: see `wait_settled`."""
         family, packed = _packed(address)
         self._ask(
             _RTM_NEWADDR,
             _CREATE | _EXCL,
-            _IFADDR.pack(family, prefix, _IFA_F_NODAD if family == socket.AF_INET6 else 0, 0, index)
+            _IFADDR.pack(family, prefix, 0, 0, index)
             + _attribute(_IFA_LOCAL, packed)
             + _attribute(_IFA_ADDRESS, packed),
         )
+
+    def is_tentative(self, index: int, address: str) -> bool:
+        """Whether the kernel has not finished with giving an IPv6 address to an interface (RFC 4862 §5.4)."""
+        family, packed = _packed(address)
+        question = _IFADDR.pack(family, 0, 0, 0, index) + _attribute(_IFA_ADDRESS, packed)
+        answer = self._ask(_RTM_GETADDR, 0, question, wants_ack=False)
+        return bool(answer[_HEADER.size + 2] & _IFA_F_TENTATIVE)
+
+    def wait_settled(self, index: int, address: str, events: socket.socket, timeout: float) -> None:
+        """Wait until an IPv6 address is no longer tentative. `events` must have been opened before it was added."""
+        self._wait(lambda: not self.is_tentative(index, address), events, timeout)
 
     def add_neighbour(self, index: int, address: str, mac: bytes) -> None:
         """Tell the kernel once and for all whose MAC address that is, so that it need not ask."""
@@ -137,18 +151,22 @@ class Route:
         return False
 
     def events(self) -> socket.socket:
-        """A socket that becomes readable when an interface of this namespace changes (the caller's namespace!)."""
-        return self._open(_RTMGRP_LINK)
+        """A socket that becomes readable when an interface or an IPv6 address changes in the caller's namespace."""
+        return self._open(_RTMGRP_LINK | _RTMGRP_IPV6_IFADDR)
 
     def wait_running(self, index: int, events: socket.socket, timeout: float) -> None:
         """Wait until an interface passes frames. `events` must have been opened before it was brought up.
 
         The kernel does that in a worker of its own, and drops without a word what is sent before.
         """
+        self._wait(lambda: self.is_running(index), events, timeout)
+
+    @staticmethod
+    def _wait(holds: Callable[[], bool], events: socket.socket, timeout: float) -> None:
         end = time.monotonic() + timeout
         poll = select.poll()
         poll.register(events, select.POLLIN)
-        while not self.is_running(index):
+        while not holds():
             left = end - time.monotonic()
             if left <= 0:
                 raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))

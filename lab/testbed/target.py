@@ -51,7 +51,7 @@ def is_public(address: str) -> bool:
     return not any(parsed.version == network.version and parsed in network for network in _OWN)
 
 
-class TargetTestbed:
+class Target:
     """A server that is reached by its address alone. A `lab.testbed.base.Testbed`."""
 
     name: Final = "target"
@@ -77,7 +77,7 @@ class TargetTestbed:
         spare: Addresses | None = None,
         gateways: Addresses | None = None,
         allow_public: bool = False,
-    ) -> TargetTestbed:
+    ) -> Target:
         """Find the way to `host` over `interface`. Raises CannotRun; TargetRefused, before anything is sent, for a
         public address where `allow_public` does not say that it may be tested.
         """

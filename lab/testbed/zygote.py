@@ -34,6 +34,7 @@ from lab.server.agent import run_on
 from lab.server.settings import kernel, read_settings
 from lab.testbed import addresses, namespaces
 from lab.testbed.rtnetlink import Route
+from lab.wire.errors import LinkError
 from lab.wire.link import packet_socket
 
 LARGEST_REQUEST: Final = 1 << 17
@@ -90,6 +91,9 @@ class _step:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        if isinstance(error, LinkError):
+            cause = error.__cause__
+            error = OSError(cause.errno if isinstance(cause, OSError) else None, str(error))
         if isinstance(error, OSError):
             raise _Obstacle(self._name, error) from error
 
@@ -199,8 +203,9 @@ def _make(sysctls: dict[str, str], *, raw: bool) -> tuple[socket.socket, Facts]:
         namespaces.write_settings({**_QUIET, **(_WITHOUT_IPV6 if raw else {})}, required=False)
         namespaces.write_settings(_SERVER, required=False)
         namespaces.enter_network_namespace()
+        peer = namespaces.current_network_namespace()
         namespaces.write_settings({**_QUIET, **_WITHOUT_IPV6}, required=False)
-    with Route() as at_peer:
+    with Route() as at_peer, at_peer.events() as events:
         with _step("veth pair"):
             at_peer.add_veth(
                 addresses.PEER_INTERFACE,
@@ -211,16 +216,18 @@ def _make(sysctls: dict[str, str], *, raw: bool) -> tuple[socket.socket, Facts]:
             )
             peer_index = socket.if_nametoindex(addresses.PEER_INTERFACE)
             namespaces.without_offloads(addresses.PEER_INTERFACE)
-            events = at_peer.events()
             at_peer.up(peer_index)
-        with events, _step("packet socket"):
-            packets = packet_socket(addresses.PEER_INTERFACE, carrier=False)
-            with _step("server's side"):
-                namespaces.return_to(server)
-                os.close(server)
-                given = _server_side(raw=raw)
-            with _step("carrier"):
-                at_peer.wait_running(peer_index, events, WITHIN)
+        with _step("server's side"):
+            namespaces.return_to(server)
+            given = _server_side(raw=raw)
+        with _step("carrier"):
+            at_peer.wait_running(peer_index, events, WITHIN)
+    with _step("packet socket"):
+        namespaces.return_to(peer)
+        packets = packet_socket(addresses.PEER_INTERFACE)
+        namespaces.return_to(server)
+    os.close(peer)
+    os.close(server)
     with _step("setting"):
         namespaces.write_settings(sysctls, required=True)
     return packets, {
