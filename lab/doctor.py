@@ -142,6 +142,11 @@ class Machine:
         """The path of a program, None where there is none."""
         return shutil.which(program)
 
+    def lab(self) -> str:
+        """How to call the lab where PATH is another, as after `sudo`."""
+        called = Path(sys.argv[0])
+        return str(called.resolve()) if called.name == "lab" and called.exists() else "lab"
+
     def uid(self) -> int:
         """The effective user."""
         return os.geteuid()
@@ -195,14 +200,8 @@ class Machine:
 def examine(machine: Machine) -> list[Check]:
     """All checks, in the order in which they are told. Changes nothing on the machine."""
     checks = [*_ground(machine), *_rights(machine), _whole(machine), *_docker(machine), *_settings(machine)]
-    tshark = machine.which("tshark")
-    checks.append(
-        Check("tshark", "ok", tshark)
-        if tshark
-        else Check(
-            "tshark", "note", "not there", "nothing: the lab writes captures without it", "sudo apt-get install tshark"
-        )
-    )
+    tshark = machine.which("tshark") or "not there, and not needed: any Wireshark reads the captures"
+    checks.append(Check("tshark", "ok", tshark))
     return checks
 
 
@@ -247,7 +246,7 @@ def _rights(machine: Machine) -> list[Check]:
         if not why
         else Check(
             "packet sockets here", "note", why, "--testbed host and target do not run; the sandbox needs none of it",
-            "sudo lab run --testbed …" if uid else "run the container with --cap-add NET_RAW",
+            f"sudo {machine.lab()} run --testbed host" if uid else "run the container with --cap-add NET_RAW",
         )
     )  # fmt: skip
     return checks + _namespaces(machine, machine.trials(user=not admin), user=not admin)
@@ -282,7 +281,7 @@ def _load(module: str) -> Callable[[Machine], str]:
 
 def _mend_user_namespaces(machine: Machine) -> str:
     if machine.in_container():
-        return "docker-compose run --rm lab (a container may rarely make namespaces; that way needs none)"
+        return "docker-compose run --rm lab"  # a container may rarely make namespaces; that way needs none
     for name, bad, good in (
         ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
         ("kernel.unprivileged_userns_clone", "0", "1"),
@@ -290,7 +289,7 @@ def _mend_user_namespaces(machine: Machine) -> str:
     ):
         if machine.setting(name) == bad:
             return f"sudo sysctl -w {name}={good}"
-    return "sudo lab run"
+    return f"sudo {machine.lab()} run"
 
 
 def _mend_network_namespaces(machine: Machine) -> str:
@@ -320,7 +319,7 @@ def _docker(machine: Machine) -> list[Check]:
         engine = Check("Docker engine", "ok", text)
     else:
         denied = "permission denied" in text.lower()
-        mend = 'sudo usermod -aG docker "$USER", then log in again' if denied else "sudo systemctl start docker"
+        mend = 'sudo usermod -aG docker "$USER" && newgrp docker' if denied else "sudo systemctl start docker"
         found = "you may not use it" if denied else "installed, not running"
         engine = Check("Docker engine", "note", found, costs, mend)
     for command in (("docker-compose", "version", "--short"), ("docker", "compose", "version", "--short")):

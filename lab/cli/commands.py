@@ -231,8 +231,11 @@ def serve(
     """Run the test server by itself, over IPv4 and IPv6, until it is interrupted."""
     from lab.cli.serving import serve_until_interrupted
 
-    where = o.host_and_port(control, "--control") if control else None
-    serve_until_interrupted(o.services(service or []), control=where, token=o.read_token(ctx))
+    where = o.host_and_port(control, "--control", lowest=0) if control else None
+    known = o.read_token(ctx)
+    if where and not known:
+        raise o.wrong("--control needs the token that the agent obeys: LAB_TOKEN or --token-file")
+    serve_until_interrupted(o.services(service or []), control=where, token=known)
 
 
 @app.command(

@@ -213,10 +213,10 @@ def ground(ctx: typer.Context, testbed: TestbedName) -> Ground:
         # An environment variable may be set for another command, as in Compose; the command line means this one.
         if name not in own[testbed] and given.get(name) and _typed(ctx, name):
             others = " or ".join(other for other, names in own.items() if name in names)
-            raise _wrong(f"{_flag(name)} is for --testbed {others}, and this is {testbed}")
+            raise wrong(f"{_flag(name)} is for --testbed {others}, and this is {testbed}")
     needed = {TestbedName.HOST: ("interface", "agent"), TestbedName.TARGET: ("interface", "target")}
     if missing := [_flag(name) for name in needed.get(testbed, ()) if not given.get(name)]:
-        raise _wrong(f"--testbed {testbed} needs {' and '.join(missing)}")
+        raise wrong(f"--testbed {testbed} needs {' and '.join(missing)}")
     if testbed is TestbedName.SANDBOX:
         return Ground(str(testbed), {})
     options: dict[str, Any] = {
@@ -228,7 +228,7 @@ def ground(ctx: typer.Context, testbed: TestbedName) -> Ground:
         control = host_and_port(given["agent"], "--agent")
         token = read_token(ctx)
         if not token:
-            raise _wrong("--testbed host needs the agent's token: LAB_TOKEN or --token-file")
+            raise wrong("--testbed host needs the agent's token: LAB_TOKEN or --token-file")
         return Ground(str(testbed), {**options, "control": control, "token": token})
     host, port = host_and_port(given["target"], "--target")
     allowed = bool(given.get("allowed"))
@@ -247,7 +247,7 @@ def services(texts: list[str]) -> dict[str, int] | None:
     for text in texts:
         name, _, port = text.partition("=")
         if not name or not port.isascii() or not port.isdigit() or int(port) > 65535:
-            raise _wrong(f"--service: {text} is not NAME=PORT (such as echo=7007)")
+            raise wrong(f"--service: {text} is not NAME=PORT (such as echo=7007)")
         found[name] = int(port)
     return found or None
 
@@ -270,21 +270,21 @@ def _by_family(texts: list[str] | None, flag: str) -> dict[str, str]:
         try:
             address = ipaddress.ip_address(text)
         except ValueError:
-            raise _wrong(f"{flag}: {text} is not an IPv4 or IPv6 address") from None
+            raise wrong(f"{flag}: {text} is not an IPv4 or IPv6 address") from None
         family = f"ipv{address.version}"
         if family in found:
-            raise _wrong(f"{flag}: two for IPv{address.version}, where one is used")
+            raise wrong(f"{flag}: two for IPv{address.version}, where one is used")
         found[family] = str(address)
     return found
 
 
-def host_and_port(text: str, flag: str) -> tuple[str, int]:
+def host_and_port(text: str, flag: str, *, lowest: int = 1) -> tuple[str, int]:
     """HOST:PORT taken apart, an IPv6 address in brackets. Raises UsageError."""
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise _wrong(f"{flag}: {text} is not HOST:PORT (such as 192.0.2.1:80 or [2001:db8::1]:80)")
+    if not colon or not host or not port.isascii() or not port.isdigit() or not lowest <= int(port) <= 65535:
+        raise wrong(f"{flag}: {text} is not HOST:PORT (such as 192.0.2.1:80 or [2001:db8::1]:80)")
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        raise _wrong(f"{flag}: write an IPv6 address in brackets: [{host}]:{port}")
+        raise wrong(f"{flag}: write an IPv6 address in brackets: [{host}]:{port}")
     return host.strip("[]"), int(port)
 
 
@@ -295,17 +295,17 @@ def read_token(ctx: typer.Context) -> str | None:
     """
     text, file = ctx.params.get("token"), ctx.params.get("token_file")
     if text and file and _typed(ctx, "token") == _typed(ctx, "token_file"):
-        raise _wrong("give --token or --token-file, not both")
+        raise wrong("give --token or --token-file, not both")
     if file and not (text and _typed(ctx, "token")):
         try:
             return str(file.read_text(encoding="utf-8").strip())
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not text"
-            raise _wrong(f"--token-file: cannot read {file}: {reason}") from None
+            raise wrong(f"--token-file: cannot read {file}: {reason}") from None
     return text or None
 
 
-def _wrong(sentence: str) -> Exception:
+def wrong(sentence: str) -> Exception:
     """A UsageError (exit code 2), imported only now: `lab --help` goes without it."""
     from lab.scenario.errors import UsageError
 

@@ -140,8 +140,8 @@ def _publish(run: Run, order: Order, notes: Sequence[str], total: int | None) ->
         sys.stdout.flush()
         return
     screen = Screen()
-    said = list(notes)
-    if run.results:
+    said = [*run.notes, *notes]
+    if any(result.capture for result in run.results):
         said.insert(0, f"captures in {order.out}/, one for each run, for Wireshark")
     if order.junit is not None:
         said.append(f"JUnit in {order.junit}")

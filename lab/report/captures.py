@@ -28,7 +28,8 @@ def capture_path(out: Path, result: Result) -> Path:
 def write_capture(result: Result, out: Path) -> None:
     """Write the run's capture below `out` and note its path in the result; one of that name is replaced at once.
 
-    Raises CannotWrite; nothing half-written stays behind.
+    A run without a packet has none, and an older one of its name is removed. Raises CannotWrite; nothing half-written
+    stays behind.
     """
     from lab.wire.pcapng import PcapngWriter
 
@@ -39,6 +40,9 @@ def write_capture(result: Result, out: Path) -> None:
         if isinstance(entry, Call):
             calls[entry.after_packet].append(entry)
     with failures(path, option="--out"):
+        if not packets:
+            path.unlink(missing_ok=True)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with PcapngWriter(path) as writer:
             for i, packet in enumerate(packets):

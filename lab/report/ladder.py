@@ -104,8 +104,8 @@ def ladder(
         number=max(2, len(str(max((p.number for p in packets), default=0)))),
     )
     shape.flags = min(max((len(_flags(p)) for p in packets if p.segment), default=0), len("FIN+ACK"))
-    shape.seq = min(max((len(_seq(p)) for p in packets if p.segment), default=0), 10)
-    shape.ack = min(max((len(_ack(p)) for p in packets if p.segment), default=0), 10)
+    shape.seq = min(max((len(_seq(p)) for p in packets if p.segment), default=0), 8)
+    shape.ack = min(max((len(_ack(p)) for p in packets if p.segment), default=0), 8)
 
     lines = [*heading(result, width=width, glyphs=glyphs), []]
     lines.append(_columns(shape))

@@ -188,6 +188,7 @@ def verdicts(run: Run, *, width: int = 80, glyphs: Glyphs = UNICODE) -> list[Lin
     name_width = min(max((len(n.rpartition("/")[2]) for n in scenarios), default=0), 34, width // 2)
     lines: list[Line] = []
     folder: str | None = None
+    reasons: list[str] = []
     for name in sorted(scenarios, key=lambda n: n.rpartition("/")[::2]):
         head, _, tail = name.rpartition("/")
         if head != folder:
@@ -196,11 +197,11 @@ def verdicts(run: Run, *, width: int = 80, glyphs: Glyphs = UNICODE) -> list[Lin
         results = sorted(scenarios[name], key=lambda r: r.family)
         if len({r.verdict for r in results}) == 1:
             lines.append(_verdict(tail, results, "", name_width, width, glyphs))
-            lines += remark_lines(results, width)
+            lines += remark_lines(results, width) + _reasons(results, width, reasons)
         else:
             for result in results:
                 lines.append(_verdict(tail, [result], FAMILIES[result.family], name_width, width, glyphs))
-                lines += remark_lines([result], width)
+                lines += remark_lines([result], width) + _reasons([result], width, reasons)
     return [*lines[1:], []] if lines else []
 
 
@@ -218,7 +219,7 @@ def _verdict(name: str, results: list[Result], family: str, name_width: int, wid
 
 
 def remark_lines(results: list[Result], width: int) -> list[Line]:
-    """Under a verdict: choices and known deviations with their source, or why nothing was concluded."""
+    """Choices of the stack and known deviations, with their source."""
     lines: list[Line] = []
     for remark in {r.choice: r for result in results for r in result.remarks}.values():
         section = "" if remark.source.startswith(remark.section) else remark.section
@@ -226,9 +227,17 @@ def remark_lines(results: list[Result], width: int) -> list[Line]:
         text = f"{remark.verdict}: {remark.says.rstrip('.')}" + (f" ({where})" if where else "")
         style = "warn" if remark.verdict is Verdict.DEVIATES else "dim"
         lines += wrapped(text, width, style=style, first="      ", then="        ")
-    for message in {p.message: p for r in results for p in r.problems if p.verdict is Verdict.CANNOT_RUN}:
-        lines += wrapped(message, width, style="dim", first="      ")
     return lines
+
+
+def _reasons(results: list[Result], width: int, told: list[str]) -> list[Line]:
+    """Why these could not be run, and what to do; nothing where that is what was told last."""
+    problems = [p for r in results for p in r.problems if p.verdict is Verdict.CANNOT_RUN]
+    now = list(dict.fromkeys(p.message if p.next_step in p.message else f"{p.message} {p.next_step}" for p in problems))
+    if not now or now == told:
+        return []
+    told[:] = now
+    return [line for reason in now for line in wrapped(reason, width, style="dim", first="      ", whole=True)]
 
 
 def details(run: Run, *, width: int = 80, glyphs: Glyphs = UNICODE, verbose: bool = False) -> list[Line]:

@@ -140,7 +140,7 @@ def unseen() -> Result:
 
 def not_run() -> Result:
     """A run that could not be."""
-    problem = Problem(Verdict.CANNOT_RUN, "this testbed has no IPv6 address", next_step="give it one")
+    problem = Problem(Verdict.CANNOT_RUN, "this testbed has no IPv6 address:", next_step="give it one")
     return replace(
         three_segments("ipv6"), name="teardown/lost", verdict=Verdict.CANNOT_RUN, problems=[problem], timeline=[]
     )

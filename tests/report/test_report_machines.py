@@ -124,6 +124,16 @@ def test_a_capture_replaces_an_older_one(tmp_path: Path, conforming: Result) -> 
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+def test_a_run_without_packets_leaves_no_capture_of_another(tmp_path: Path, conforming: Result) -> None:
+    write_capture(conforming, tmp_path)
+    path = Path(conforming.capture)
+    assert path.is_file()
+    conforming.timeline, conforming.capture = [], ""
+    write_capture(conforming, tmp_path)
+    assert not path.exists()
+    assert conforming.capture == ""
+
+
 def test_a_name_cannot_leave_the_folder(tmp_path: Path, conforming: Result) -> None:
     conforming.name = "../../etc/passwd"
     assert capture_path(tmp_path, conforming) == tmp_path / "etc/passwd-ipv4.pcapng"

@@ -24,7 +24,7 @@ handshake
 teardown
   ! lost            A server opens in three segments  IPv4 inconclusive  12.3 ms
   ! lost            A server opens in three segments    IPv6 cannot run  12.3 ms
-      this testbed has no IPv6 address
+      this testbed has no IPv6 address: give it one
 """
 
 
@@ -34,6 +34,14 @@ def squeezed(text: str) -> str:
 
 def test_verdicts_are_grouped_by_folder(mixed: Run) -> None:
     assert squeezed(plain(verdicts(mixed))).rstrip() == squeezed(VERDICTS).rstrip()
+
+
+def test_one_reason_for_many_is_told_once(mixed: Run) -> None:
+    stuck = mixed.results[-1]
+    mixed.results = [replace(stuck, name=f"teardown/{n}") for n in "abc"]
+    assert plain(verdicts(mixed)).count("no IPv6 address") == 1
+    mixed.results[1] = replace(mixed.results[1], problems=[Problem(Verdict.CANNOT_RUN, "another reason")])
+    assert plain(verdicts(mixed)).count("no IPv6 address") == 2
 
 
 @pytest.mark.parametrize("width", [60, 80, 132])
