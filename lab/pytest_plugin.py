@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lab.testbed.sandbox import Sandboxes
 
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
+_SANDBOXES = pytest.StashKey["Sandboxes"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,6 +48,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lab-may-test-this-target", action="store_true", help="the target may be tested though public")
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the helper process that makes sandboxes."""
+    sandboxes = config.stash.get(_SANDBOXES, None)
+    if sandboxes is not None:
+        sandboxes.close()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Collect the scenarios' folder beside what else is asked for."""
     folder = config.getoption("--lab-scenarios")
@@ -62,11 +70,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def _lab_sandboxes() -> Iterator[Sandboxes]:
+def _lab_sandboxes(request: pytest.FixtureRequest) -> Sandboxes:
     from lab.testbed.sandbox import Sandboxes
 
-    with Sandboxes() as made:
-        yield made
+    return request.config.stash.setdefault(_SANDBOXES, Sandboxes())
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +159,11 @@ def _result(bench: Bench, title: str) -> Result:
 
 
 def _words(result: Result) -> str:
-    from lab.report.text import story
+    from lab.report.ladder import ladder
+    from lab.report.problem import problem_lines
+    from lab.report.text import plain
 
-    return story(result)
+    return plain([*ladder(result), [], *(line for p in result.problems for line in problem_lines(p, result))])
 
 
 # Scenarios as tests
@@ -170,7 +179,7 @@ class _Scenarios:
         """A scenario's file, if it lies below the folder."""
         if file_path.suffix != ".py" or file_path.name.startswith("_") or not file_path.is_relative_to(self.root):
             return None
-        return ScenarioFile.from_parent(parent, path=file_path, root=self.root)  # type: ignore[no-any-return]
+        return ScenarioFile.from_parent(parent, path=file_path, root=self.root)
 
 
 class ScenarioFile(pytest.File):
@@ -227,11 +236,7 @@ class ScenarioItem(pytest.Item):
         try:
             testbed = _open(config)
             if testbed is None:
-                if not hasattr(self.session, "_lab_sandboxes"):
-                    self.session._lab_sandboxes = Sandboxes()  # type: ignore[attr-defined]
-                    self.session.addfinalizer = None  # type: ignore[attr-defined]
-                    config.add_cleanup(self.session._lab_sandboxes.close)  # type: ignore[attr-defined]
-                testbed = self.session._lab_sandboxes.make()  # type: ignore[attr-defined]
+                testbed = config.stash.setdefault(_SANDBOXES, Sandboxes()).make()
         except (CannotRun, LinkError) as error:
             pytest.skip(str(error))
         try:
@@ -265,17 +270,23 @@ def _open(config: pytest.Config) -> Testbed | None:
     target, agent = config.getoption("--lab-target"), config.getoption("--lab-agent")
     if not target and not agent:
         return None
-    options: dict[str, Any] = {
-        "interface": config.getoption("--lab-interface"),
-        "addresses": tuple(config.getoption("--lab-address") or ()),
-    }
+    interface = config.getoption("--lab-interface")
+    if not interface:
+        raise pytest.UsageError("--lab-target and --lab-agent need --lab-interface NAME")
+    spare = {"ipv6" if ":" in a else "ipv4": a for a in config.getoption("--lab-address") or ()}
+    host, port = _host_and_port(agent or target)
     if agent:
         from lab.testbed.host import Host
 
-        return Host.open(agent=agent, token=config.getoption("--lab-token"), **options)
+        return Host.open(interface, (host, port), config.getoption("--lab-token") or "", spare=spare)
     from lab.testbed.target import Target
 
     allowed = config.getoption("--lab-may-test-this-target")
-    return Target.open(target=target, allow_public=allowed, **options)
+    return Target.open(interface, host, port, spare=spare, allow_public=allowed)
 
 
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise pytest.UsageError(f"{text} is not HOST:PORT")
+    return host.strip("[]"), int(port)

@@ -261,7 +261,11 @@ class Peer:
         got = b""
         began = self.bench.now()
         while len(got) < len(data):
-            segment = self._next({}, max(0.0, began + within - self.bench.now()), self.bench.now()).frame.segment
+            now = self.bench.now()
+            received = self._next({}, max(0.0, began + within - now), now)
+            if received.sight.incidental:
+                continue
+            segment = received.frame.segment
             got += segment.payload
             if FIN in segment.flags and len(got) < len(data):
                 break

@@ -173,6 +173,8 @@ class Run:
     seed: int
     results: list[Result] = field(default_factory=list)
     seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    """What was left out, and why."""
 
     @property
     def summary(self) -> dict[Verdict, int]:

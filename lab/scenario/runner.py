@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from typing import Any
@@ -23,8 +23,10 @@ from lab.scenario.play import blank, play
 from lab.scenario.record import Problem, Result, Run, Verdict
 from lab.testbed.base import Testbed
 from lab.testbed.errors import CannotRun
+from lab.testbed.host import Host
 from lab.testbed.namespaces import die_with
 from lab.testbed.sandbox import Sandbox, Sandboxes
+from lab.testbed.target import Target
 
 TICK = 0.1
 """Seconds between two looks at the clock for whoever draws progress."""
@@ -67,8 +69,12 @@ def run(
     KeyboardInterrupt every process is ended before it goes on.
     """
     began = time.monotonic()
-    families = _families(plan)
-    done = Run(__version__, plan.testbed, "", plan.seed)
+    done = Run(__version__, plan.testbed, os.uname().release, plan.seed)
+    if plan.testbed != "sandbox":
+        plan, done.kernel = _survey(plan, done.notes)
+    elif plan.testbed_options.get("serve"):
+        done.kernel = ""  # another server than this machine's kernel
+    families = plan.families
     todo = [(s, f) for s in plan.scenarios for f in families]
     if not todo:
         raise UsageError("nothing to run")
@@ -82,12 +88,8 @@ def run(
         done.results.append(result)
         on_result(result)
 
-    sandboxes = None
-    if plan.testbed == "sandbox":
-        sandboxes = Sandboxes()
+    sandboxes = Sandboxes() if plan.testbed == "sandbox" else None
     try:
-        probe = _where(plan, sandboxes)
-        done.kernel = probe
         while todo or running:
             while todo and len(running) < jobs:
                 scenario, family = todo.pop(0)
@@ -114,34 +116,33 @@ def run(
     return done
 
 
-def _families(plan: Plan) -> tuple[Family, ...]:
-    if plan.testbed == "sandbox":
-        return plan.families
-    addresses = plan.testbed_options.get("families")
-    return tuple(f for f in plan.families if addresses is None or f in addresses)
+def _survey(plan: Plan, notes: list[str]) -> tuple[Plan, str]:
+    """Reach the server once, before anything is started on it, so that all runs share what was found.
 
-
-def _where(plan: Plan, sandboxes: Sandboxes | None) -> str:
-    """Make sure that the testbed can be had, before anything is started on it; the kernel's release."""
-    if plan.testbed == "sandbox":
-        assert sandboxes is not None
-        if plan.testbed_options.get("serve"):
-            return ""
-        return os.uname().release
+    Returns the plan with the spare addresses that were found and without the families that cannot be had, and the
+    server's kernel. Raises CannotRun where it cannot be reached.
+    """
     with closing(open_testbed(plan)) as testbed:
-        return testbed.kernel
+        way = testbed.way
+        kernel = testbed.kernel
+    families = tuple(f for f in plan.families if f in way.peer)
+    missing = [
+        f"{_NAMES[f]} left out: {way.missing.get(f, 'it was not found')}" for f in plan.families if f not in way.peer
+    ]
+    if not families:
+        raise CannotRun("; ".join(missing), "")
+    notes += missing
+    return replace(plan, families=families, testbed_options={**plan.testbed_options, "spare": way.peer}), kernel
 
 
-def open_testbed(plan: Plan) -> Testbed:
+_NAMES = {"ipv4": "IPv4", "ipv6": "IPv6"}
+
+
+def open_testbed(plan: Plan) -> Host | Target:
     """The plan's testbed, where it is not the sandbox."""
-    options = {k: v for k, v in plan.testbed_options.items() if k != "families"}
     if plan.testbed == "host":
-        from lab.testbed.host import Host
-
-        return Host.open(**options)
-    from lab.testbed.target import Target
-
-    return Target.open(**options)
+        return Host.open(**plan.testbed_options)
+    return Target.open(**plan.testbed_options)
 
 
 def _start(

@@ -349,8 +349,8 @@ class Shadow:
                 complaint = self._compare(world, one.reply, segment) or self._check_syn_options(world, segment)
                 if complaint is None:
                     world.owed = tuple(o for o in world.owed if o is not one)
-                    again = world.first_syn is not None and world.first_syn.flags == segment.flags
-                    return "retransmission" if again else ""
+                    repeated = world.first_syn is not None and world.first_syn.flags == segment.flags
+                    return "retransmission" if repeated else ""
                 return complaint
         first = world.first_syn
         if first is None or world.endpoint.state not in (State.SYN_SENT, State.SYN_RECEIVED):

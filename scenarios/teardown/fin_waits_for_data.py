@@ -15,9 +15,9 @@ def fin_waits_for_data(peer: Peer, server: Server) -> None:
     """
     listener = server.listen()
     x, window, size = peer.iss, 1000, 1600
-    words = bytes(i % 251 for i in range(size))
+    words = b"0123456789" * (size // 10)
 
-    peer.send(TCP(flags="S", seq=x, window=window))
+    peer.send(TCP(flags="S", seq=x, window=window, options=[("MSS", window // 2)]))
     y = peer.expect(TCP(flags="SA", ack=x + 1)).seq
     peer.send(TCP(flags="A", seq=x + 1, ack=y + 1, window=window))
     connection = listener.accept(peer)
