@@ -149,6 +149,7 @@ def _syn_sent(r: Reaction, segment: Segment) -> None:
     elif more:
         r.chose("syn-text-dropped")
     r.move(Event.RCV_SYN)
+    r.end = replace(r.end, crossed=True)
     r.explain("both ends called at once: our SYN goes out again, now with the acknowledgment of theirs")
     iss = r.end.iss if r.end.iss is not None else r.end.snd_una
     _send_syn_ack(r, iss)

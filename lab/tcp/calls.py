@@ -101,7 +101,8 @@ def receive(end: Endpoint, size: int) -> Outcome:
     r = Reaction(end, 0.0, _RECEIVE)
     data = end.receive_buffer[: max(0, size)]
     before = end.rcv_wnd
-    r.end = replace(end, receive_buffer=end.receive_buffer[len(data) :])
+    left = end.receive_buffer[len(data) :]
+    r.end = replace(end, receive_buffer=left, fin_waits=end.fin_waits and bool(left))
     r.explain("text in sequence is handed to the user")
     if data and not end.fin_received and window_to_offer(r.end) > before:
         r.explain("the read made room: the wider window is announced", "RFC 9293 §3.8.6.2.2")
@@ -159,6 +160,8 @@ def close(end: Endpoint, now: float) -> Outcome:
         State.CLOSE_WAIT,
         State.FIN_WAIT_1,
         State.FIN_WAIT_2,
+        State.CLOSING,
+        State.LAST_ACK,
     ):
         r.chose("half-duplex-close")
         reset = _reset(r)
@@ -166,7 +169,7 @@ def close(end: Endpoint, now: float) -> Outcome:
         r.explain("data was there that nobody read: a RST tells the peer that it is lost")
         r.reply(reset, free=_reset_free(r, end))
         return r.outcome()
-    r.end = replace(end, closed_for_reading=True, receive_buffer=b"")
+    r.end = replace(end, closed_for_reading=True, receive_buffer=b"", fin_waits=False)
     if not end.fin_queued and end.state not in _CLOSING:
         r.rule = _CLOSE
         _close(r)
@@ -190,6 +193,10 @@ def abort(end: Endpoint) -> Outcome:
     if end.state is State.CLOSED:
         raise CallError("connection does not exist")
     r = Reaction(end, 0.0, _ABORT)
+    if end.state is State.TIME_WAIT and end.profile.has("time-wait-outlives-abort"):
+        r.chose("time-wait-outlives-abort")
+        r.explain("TIME-WAIT belongs to no program any more: it lasts its time")
+        return r.outcome()
     resets = end.state in _RESET_ON_ABORT
     segment = _reset(r) if resets else None
     r.end_connection(Event.ABORT, "connection reset")
@@ -207,7 +214,7 @@ def _reset(r: Reaction) -> Segment:
     end = r.end
     if end.profile.has("rst-with-ack"):
         r.chose("rst-with-ack")
-        return Segment(RST | ACK, end.snd_nxt, end.rcv_nxt, 0)
+        return Segment(RST | ACK, r.own_place(), end.rcv_nxt, 0)
     return Segment(RST, end.snd_nxt, window=0)
 
 

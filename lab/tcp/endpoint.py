@@ -94,6 +94,10 @@ class Endpoint:
     """Last.ACK.sent (RFC 7323 §4.3)."""
     ts_recent: int | None = None
     """TS.Recent (RFC 7323 §4.3)."""
+    crossed: bool = False
+    """Whether both ends' SYNs crossed (RFC 9293 §3.5, figure 7)."""
+    syn_ack_stamps: tuple[int, int] | None = None
+    """TSval of the first and the last SYN,ACK that this end was seen to send."""
     own_offer: Offer | None = None
     """What this end's SYN offered, None as long as it sent none."""
     peer_offer: Offer | None = None
@@ -112,6 +116,8 @@ class Endpoint:
     held: tuple[Held, ...] = ()
     """What came out of order, in order."""
     fin_received: bool = False
+    fin_waits: bool = False
+    """Whether the peer's FIN has come and the user has not read up to it."""
     closed_for_reading: bool = False
     """The program is gone: choice "half-duplex-close"."""
 
@@ -149,6 +155,8 @@ class Endpoint:
     @property
     def rcv_shift(self) -> int:
         """How far our own window fields are shifted, 0 to 14 (RFC 7323 §2.3)."""
+        if self.crossed and self.profile.has("crossing-syns-scale") and self.own_offer:
+            return min(self.own_offer.shift or 0, 14)
         return min((self.own_offer.shift or 0) if self.scaling and self.own_offer else 0, 14)
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lab.tcp.reaction import Reaction
-from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
+from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import Event, State
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lab.tcp.endpoint import Endpoint
 
 _AFTER_FIN = frozenset({State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK})
+_MAY_BE_FORGED = "a RST in the window but not exactly at RCV.NXT may be forged: an ACK asks the peer"
 
 
 # Before the sequence check
@@ -34,38 +35,72 @@ def half_open(r: Reaction, segment: Segment) -> bool:
         return True
     if not end.profile.has("half-open-ack-first"):
         return False
+    stale = _stale_half_open(r, segment)
+    inside = not stale and in_window(segment, end.rcv_nxt, min(end.rcv_wnd, 65535))
+    if RST in flags and not end.profile.has("half-open-any-rst"):
+        if inside and segment.seq != end.rcv_nxt:
+            r.chose("challenge-rst")
+            r.explain(_MAY_BE_FORGED, "RFC 5961 §3.2")
+            r.challenge()
+        else:
+            _half_open_reset(r, inside)
+        return True
     if ACK in flags and (end.iss is None or segment.ack != end.snd_nxt):
         if RST in flags:
             r.explain("a RST whose ACK does not cover our SYN is dropped")
             return True
         r.explain("the acknowledgment does not cover our SYN: a RST refuses it")
-        if not in_window(segment, end.rcv_nxt, end.rcv_wnd):
+        if not inside:
             r.chose("half-open-ack-first")
         r.refuse(segment)
         return True
-    wnd = min(end.rcv_wnd, 65535)
-    if _too_old(end, segment, 0) or not in_window(segment, end.rcv_nxt, wnd):
-        if RST in flags:
-            r.explain("a RST outside the window is dropped without an answer")
-            return True
+    if RST in flags:
+        if inside and segment.seq != end.rcv_nxt:
+            r.chose("half-open-any-rst")
+        _half_open_reset(r, inside)
+        return True
+    if not inside:
         r.explain("outside the window: an ACK says which number is expected, and it is dropped")
         r.challenge()
         return True
-    if again:
-        flags &= ~SYN
-    if RST in flags:
-        if segment.seq != end.rcv_nxt:
-            r.chose("half-open-any-rst")
-        r.explain("the peer does not want the connection: back to LISTEN, and the program is never told")
-        r.end_connection(Event.RCV_RST_PASSIVE)
-        return True
-    if SYN in flags:
+    if SYN in flags and not again:
         r.chose("half-open-syn-reset")
         r.explain("a new SYN in the window of a half-open connection: it is refused, and the attempt is forgotten")
         r.end_connection(Event.RCV_SYN_PASSIVE)
         r.refuse(segment)
         return True
+    if SYN in flags and ACK in flags:
+        # The old SYN in front of new text: the child that the ACK made is asked, and has a SYN before it.
+        r.chose("challenge-syn")
+        r.explain("a SYN on a connection that stands may be forged: an ACK asks the peer", "RFC 5961 §4.2")
+        r.challenge()
+        return True
     return False
+
+
+def _half_open_reset(r: Reaction, inside: bool) -> None:
+    if not inside:
+        r.explain("a RST outside the window is dropped without an answer")
+        return
+    r.explain("the peer does not want the connection: back to LISTEN, and the program is never told")
+    r.end_connection(Event.RCV_RST_PASSIVE)
+
+
+def _stale_half_open(r: Reaction, segment: Segment) -> bool:
+    """Whether its timestamps speak against it: too old, or an echo of none of our SYN,ACKs."""
+    end = r.end
+    stamps = segment.timestamps
+    if stamps is None or not end.timestamps:
+        return False
+    if _stale(r, segment):
+        return True
+    if end.syn_ack_stamps is None or not stamps[1] or not end.profile.has("half-open-echo"):
+        return False
+    first, last = end.syn_ack_stamps
+    if 0 <= _newer(stamps[1], first) <= _newer(last, first):
+        return False
+    r.chose("half-open-echo")
+    return True
 
 
 def _repeat_syn_ack(r: Reaction) -> None:
@@ -98,13 +133,14 @@ def time_wait(r: Reaction, segment: Segment) -> bool:
         return True
     if not end.profile.has("time-wait-acks-all"):
         return _plain_time_wait(r, segment)
-    old = _too_old(end, segment, 0)
+    old = _stale(r, segment)
     if not old and segment.seq == end.rcv_nxt and (not segment.length or RST in segment.flags):
         if RST in segment.flags:
             r.explain("a RST at RCV.NXT ends TIME-WAIT")
             r.end_connection(Event.RCV_RST)
         else:
             r.explain("an empty segment in its place needs no answer; the 2 MSL start anew")
+            r.end = note_timestamp(end, segment)
             r.time_wait()
         return True
     if RST in segment.flags:
@@ -136,18 +172,21 @@ def _reopens(r: Reaction, segment: Segment) -> bool:
 
     end = r.end
     stamps = segment.timestamps
+    recent = end.ts_recent if end.timestamps else None
     beyond = segment.seq.ahead_of(end.rcv_nxt)
     if end.profile.has("time-wait-reopen-above-fin"):
         fits = not _too_old(end, segment, 0) and (
-            beyond > 0 or (stamps is not None and end.ts_recent is not None and _newer(stamps[0], end.ts_recent) > 0)
+            beyond > 0 or (stamps is not None and recent is not None and _newer(stamps[0], recent) > 0)
         )
         if not fits and beyond == 0:
             r.chose("time-wait-reopen-above-fin")
-    elif end.timestamps and end.ts_recent is not None and stamps is not None:
-        newer = _newer(stamps[0], end.ts_recent)
+    elif recent is not None and stamps is not None:
+        newer = _newer(stamps[0], recent)
         fits = newer > 0 or (newer == 0 and beyond >= 0)
     else:
-        fits = beyond >= 0 or (not end.timestamps and stamps is not None)
+        # Timestamps that the old connection did not use vouch for the new one only if this end would use them.
+        declined = bool(end.peer_offer and end.peer_offer.timestamps and not end.timestamps)
+        fits = beyond >= 0 or (not end.timestamps and stamps is not None and not declined)
     if not fits:
         return False
     if not end.listening:
@@ -166,10 +205,9 @@ def orphan(r: Reaction, segment: Segment) -> bool:
     end = r.end
     if not end.profile.has("orphan-without-socket"):
         return False
-    if _too_old(end, segment, 0) or not in_window(segment, end.rcv_nxt, end.rcv_wnd):
+    if _stale(r, segment) or not in_window(segment, end.rcv_nxt, end.rcv_wnd):
         if RST in segment.flags:
-            r.explain("a RST outside the window is dropped without an answer")
-            return True
+            r.chose("orphan-without-socket")
         r.explain("outside the window: an ACK says which number is expected, and it is dropped")
         r.challenge()
         return True
@@ -232,6 +270,18 @@ def _too_old(end: Endpoint, segment: Segment, slack: int) -> bool:
     return stamps is not None and _newer(stamps[0], end.ts_recent) < -slack
 
 
+def _stale(r: Reaction, segment: Segment) -> bool:
+    """PAWS as Linux has it where no socket is left: for a RST as well."""
+    if _too_old(r.end, segment, 0):
+        r.chose("paws")
+        return True
+    harmless = replace(segment, flags=segment.flags & ~RST)
+    if RST in segment.flags and r.end.profile.has("paws-resets") and _too_old(r.end, harmless, 0):
+        r.chose("paws-resets")
+        return True
+    return False
+
+
 def timestamps_pass(r: Reaction, segment: Segment) -> bool:
     """PAWS and the rules for a timestamp that is missing; False where the segment is done with."""
     end = r.end
@@ -279,26 +329,26 @@ def sequence(r: Reaction, segment: Segment, passes: bool) -> bool:
     """Whether the segment passes the check of its number: table 6, or Linux's tcp_sequence."""
     end = r.end
     profile = end.profile
+    if not profile.has("window-edge") or end.state is State.TIME_WAIT:
+        return passes
     edge = end.rcv_nxt + end.rcv_wnd
-    over = segment.end.ahead_of(edge)
-    if passes:
-        if profile.has("window-overrun-refused") and over > 0 and RST not in segment.flags and segment.length:
-            r.chose("window-overrun-refused")
-            return False
-        return True
-    if profile.has("window-edge") and segment.seq == edge and not segment.length and end.rcv_wnd:
-        r.chose("window-edge")
-        return True
-    if profile.has("fin-into-zero-window") and takes_bare_fin(r, segment):
-        return True
+    old = segment.end.ahead_of(end.last_ack_sent) < 0
+    beyond = segment.seq.ahead_of(edge) > 0
+    over = (segment.end - int(FIN in segment.flags)).ahead_of(edge) > 0
+    if over and not beyond and profile.has("window-overrun") and (end.receive_buffer or end.fin_waits):
+        # Only while nothing waits to be read does it take more than it has promised.
+        if passes:
+            r.chose("window-overrun")
+        return bool(takes_bare_fin(r, segment))
     if RST in segment.flags and reset_counts(r, segment):
         return True
-    old = segment.end.ahead_of(end.last_ack_sent) >= 0 and segment.end.ahead_of(end.rcv_nxt) <= 0
-    if profile.has("old-edge") and old and not segment.flags & (SYN | RST) and end.state is not State.TIME_WAIT:
-        if not segment.length:
-            r.chose("old-edge")
-        return True
-    return False
+    if passes or old or beyond:
+        return passes and not old
+    if segment.seq == edge and (not segment.length or RST in segment.flags):
+        r.chose("window-edge")
+    elif segment.end.ahead_of(end.rcv_nxt) <= 0 and (not segment.length or RST in segment.flags):
+        r.chose("old-edge")
+    return True
 
 
 def takes_bare_fin(r: Reaction, segment: Segment) -> bool:
@@ -360,6 +410,37 @@ def future_ack(r: Reaction, segment: Segment) -> bool:
     r.explain("this acknowledges what was never sent: an ACK says where we stand, and it is dropped")
     r.challenge()
     return False
+
+
+def takes_stale_ack(r: Reaction, new: int) -> bool:
+    """Linux, after SYNs that crossed: an ACK that acknowledges nothing, not even our SYN, establishes as well."""
+    if new or r.end.passive or not r.end.profile.has("crossing-stale-ack"):
+        return False
+    r.chose("crossing-stale-ack")
+    return True
+
+
+def fast_path(r: Reaction, segment: Segment) -> bool:
+    """Linux takes text that its header prediction fits before it looks at an acknowledgment that is too old."""
+    end = r.end
+    if (
+        not end.profile.has("ack-range-fast-path")
+        or end.state is not State.ESTABLISHED
+        or segment.flags & ~PSH != ACK
+        or not segment.payload
+        or segment.seq != end.rcv_nxt
+        or end.irs is None
+        or end.rcv_nxt == end.irs + 1  # header prediction begins with the first text
+        or len(segment.payload) > end.rcv_wnd
+        or end.held
+        or segment.window << end.snd_shift != end.snd_wnd
+        or (segment.timestamps is not None) != end.timestamps
+    ):
+        return False
+    r.chose("ack-range-fast-path")
+    r.replies.clear()
+    r.at_once = True
+    return True
 
 
 def ack_in_range(r: Reaction, segment: Segment) -> bool:

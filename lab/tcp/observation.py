@@ -27,6 +27,9 @@ def sent(end: Endpoint, segment: Segment, now: float, *, implied_calls: bool) ->
         return end
     if ACK in segment.flags:
         end = _ack(end, segment)
+    if SYN in segment.flags and ACK in segment.flags and segment.timestamps:
+        value = segment.timestamps[0]
+        end = replace(end, syn_ack_stamps=(end.syn_ack_stamps[0] if end.syn_ack_stamps else value, value))
     if SYN in segment.flags and segment.seq != end.iss:
         return end
     return _text_and_fin(end, segment, now, implied_calls)

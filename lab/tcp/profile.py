@@ -94,6 +94,30 @@ CHOICES: dict[str, Choice] = {
             ("9293-3.10.7.4-ack-5961", "5961-5.2-ack-range", "5961-5.2-maxwnd"),
         ),
         Choice(
+            "ack-range-fast-path",
+            "deviates",
+            "Text in sequence is taken before its acknowledgment, though too old, is looked at and answered.",
+            "RFC 5961 §5.2",
+            "Linux tcp_rcv_established: header prediction",
+            ("5961-5.2-ack-range", "5961-5.2-ack-reply"),
+        ),
+        Choice(
+            "crossing-stale-ack",
+            "deviates",
+            "After crossing SYNs an ACK that does not even acknowledge the SYN establishes the connection.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_rcv_state_process, case TCP_SYN_RECV",
+            ("9293-3.10.7.4-ack-synrcvd-bad",),
+        ),
+        Choice(
+            "text-behind-fin-resets",
+            "deviates",
+            "Old text that goes on behind the peer's FIN resets the connection instead of being ignored.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_rcv_state_process (LINUX_MIB_TCPABORTONDATA)",
+            ("9293-3.10.7.4-text-ignore",),
+        ),
+        Choice(
             "paws",
             "permitted",
             "Once timestamps are agreed on, a segment with an older timestamp is answered by an ACK and dropped.",
@@ -108,6 +132,22 @@ CHOICES: dict[str, Choice] = {
             "RFC 7323 §5.3",
             "Linux tcp_paws_discard (TCP_PAWS_WINDOW), tcp_disordered_ack_check",
             ("7323-5.3-R1",),
+        ),
+        Choice(
+            "paws-resets",
+            "deviates",
+            "Where no socket is left or none is there yet, a RST with an older timestamp is dropped as well.",
+            "RFC 7323 §5.2",
+            "Linux tcp_paws_reject in tcp_check_req and tcp_timewait_state_process",
+            ("7323-5.2-rst-nopaws",),
+        ),
+        Choice(
+            "half-open-echo",
+            "deviates",
+            "In SYN-RECEIVED only the echo of a SYN,ACK's own timestamp is taken, not that of an ACK sent since.",
+            "RFC 7323 §3.2",
+            "Linux tcp_check_req: rcv_tsecr between snt_tsval_first and snt_tsval_last",
+            ("7323-3.2-tsecr-echo", "9293-3.10.7.4-ack-synrcvd-ok"),
         ),
         Choice(
             "timestamps-required",
@@ -158,6 +198,14 @@ CHOICES: dict[str, Choice] = {
             ("9293-3.10.7.4-rst-closing", "5961-3.2-rst-challenge"),
         ),
         Choice(
+            "time-wait-outlives-abort",
+            "deviates",
+            "ABORT does not end TIME-WAIT.",
+            "RFC 9293 §3.10.5",
+            "Linux tcp_time_wait: the socket that the program holds is not the one that waits",
+            ("9293-3.10.5-closing",),
+        ),
+        Choice(
             "time-wait-60s",
             "deviates",
             "TIME-WAIT lasts 60 seconds, whatever the maximum segment lifetime of 2 minutes asks for.",
@@ -176,7 +224,8 @@ CHOICES: dict[str, Choice] = {
         Choice(
             "orphan-without-socket",
             "deviates",
-            "In FIN-WAIT-2 with nobody left to read, any RST in the window ends the connection; a SYN resets it.",
+            "In FIN-WAIT-2 with nobody left to read, any RST in the window ends the connection, a SYN resets it, "
+            "and a RST outside the window is answered by an ACK.",
             "RFC 9293 §3.10.7.4",
             "Linux tcp_timewait_state_process, substate TCP_FIN_WAIT2",
             ("9293-3.10.7.4-rst-challenge", "9293-3.10.7.4-syn-challenge", "5961-3.2-rst-challenge"),
@@ -248,9 +297,9 @@ CHOICES: dict[str, Choice] = {
         Choice(
             "half-open-any-rst",
             "permitted",
-            "In SYN-RECEIVED any RST in the window ends the attempt, without the challenge of RFC 5961.",
+            "In SYN-RECEIVED any RST in the window ends the attempt if its ACK is right: no challenge of RFC 5961.",
             "RFC 9293 §3.10.7.4",
-            "Linux tcp_check_req",
+            "Linux tcp_check_req, before it had the check of RFC 5961",
             ("9293-3.10.7.4-rst-classic", "9293-3.10.7.4-rst-synrcvd-passive"),
         ),
         Choice(
@@ -262,9 +311,10 @@ CHOICES: dict[str, Choice] = {
             ("9293-3.4-acc-len0-wndpos", "9293-3.10.7.4-seq", "9293-3.10.7.4-rst-out"),
         ),
         Choice(
-            "window-overrun-refused",
+            "window-overrun",
             "deviates",
-            "A segment that reaches beyond the window is refused as a whole instead of being cut at the edge.",
+            "A segment that reaches beyond the window is not cut at the edge: it is taken whole while nothing waits to "
+            "be read, and refused whole otherwise.",
             "RFC 9293 §3.10.7.4",
             "Linux tcp_sequence (SKB_DROP_REASON_TCP_INVALID_END_SEQUENCE)",
             ("9293-3.4-acc-lenpos-wndpos", "9293-3.10.7.4-text-partial"),
@@ -290,16 +340,8 @@ CHOICES: dict[str, Choice] = {
             "deviates",
             "In ESTABLISHED an acknowledgment of what was never sent is dropped without an answer.",
             "RFC 9293 §3.10.7.4",
-            "Linux tcp_rcv_established, tcp_ack (SKB_DROP_REASON_TCP_ACK_UNSENT_DATA)",
+            "Linux tcp_rcv_established, tcp_ack, in earlier kernels (SKB_DROP_REASON_TCP_ACK_UNSENT_DATA)",
             ("9293-3.10.7.4-ack-estab-future", "9293-3.10.7.4-ack-5961"),
-        ),
-        Choice(
-            "closing-challenge",
-            "permitted",
-            "After the connection began to close, an acknowledgment of what was never sent draws a challenge ACK.",
-            "RFC 9293 §3.10.7.4",
-            "Linux tcp_rcv_state_process",
-            ("9293-3.10.7.4-ack-5961",),
         ),
         Choice(
             "rst-at-fin",
@@ -316,6 +358,14 @@ CHOICES: dict[str, Choice] = {
             "RFC 5961 §3.2",
             "Linux tcp_validate_incoming",
             ("9293-3.10.7.4-rst-challenge", "5961-3.2-rst-challenge"),
+        ),
+        Choice(
+            "seq-within-window",
+            "deviates",
+            "Where the peer has taken back window, an ACK's or RST's number is the window's edge, not SND.NXT.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_acceptable_seq",
+            ("9293-3.10.7.4-seq-bad", "SHLD-14"),
         ),
         Choice(
             "rst-with-ack",
@@ -364,6 +414,14 @@ CHOICES: dict[str, Choice] = {
             "RFC 6298 §2",
             "Linux TCP_RTO_MIN (200 ms)",
             ("6298-2.4-min",),
+        ),
+        Choice(
+            "crossing-syns-scale",
+            "deviates",
+            "After crossing SYNs it scales its windows although only its own SYN offered to.",
+            "RFC 7323 §2.2",
+            "Linux tcp_rcv_synsent_state_process: a bare SYN without the option leaves rcv_wscale as it was offered",
+            ("7323-2.2-ws-both", "MUST-10"),
         ),
         Choice(
             "time-wait-needs-listener",
@@ -416,9 +474,13 @@ MITIGATED = Profile(
 )
 """What RFC 9293 permits beside its base text: RFC 5961, RFC 7323, RFC 6191, RFC 1337, half-duplex CLOSE."""
 
+_EARLIER = frozenset({"half-open-any-rst", "future-ack-silent"})
+
+_LATER = frozenset({"window-overrun", "half-open-echo"})
+
 LINUX = Profile(
     "linux",
-    frozenset(CHOICES) - {"time-wait-ignores-rst", "timestamps-required"},
+    frozenset(CHOICES) - {"time-wait-ignores-rst", "timestamps-required", *_EARLIER},
     Parameters(
         msl=30.0,
         time_wait=60.0,
@@ -434,6 +496,9 @@ LINUX = Profile(
     ),
 )
 """Linux 6 with default settings, but answers to unacceptable segments not limited (tcp_invalid_ratelimit=0)."""
+
+LINUX_EARLIER = replace(LINUX, name="linux (earlier)", choices=(LINUX.choices | _EARLIER) - _LATER)
+"""Linux before it checked a RST in SYN-RECEIVED and answered an ACK of what was never sent (some time before 6.18)."""
 
 
 def linux(settings: Mapping[str, str]) -> Profile:

@@ -20,7 +20,7 @@ _ARRIVES = "RFC 9293 §3.10.7.4"
 class Reaction:
     """One operation in the making. `end` is replaced as it goes; `outcome()` closes it."""
 
-    __slots__ = ("_choices", "end", "events", "notices", "now", "replies", "rule", "why")
+    __slots__ = ("_choices", "at_once", "end", "events", "notices", "now", "replies", "rule", "why")
 
     def __init__(self, end: Endpoint, now: float, rule: str = _ARRIVES) -> None:
         self.end = end
@@ -31,6 +31,8 @@ class Reaction:
         self.events: list[Event] = []
         self.notices: list[str] = []
         self._choices: list[str] = []
+        self.at_once = False
+        """Whether the ACK that is owed must not wait for company."""
 
     def explain(self, why: str, rule: str = "") -> None:
         """What decided: the sentence for a learner, and its section where it is another than before."""
@@ -84,7 +86,7 @@ class Reaction:
     def acknowledge(self, *, due: float = 0.0, optional: bool = False, rule: str = "") -> None:
         """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>; with `due` it is owed instead of sent."""
         self.reply(
-            make(self.end, ACK, self.end.snd_nxt, self.now),
+            make(self.end, ACK, self.own_place(), self.now),
             free=_FREE_UNKNOWN if self.end.iss is None else _FREE,
             due=due,
             optional=optional,
@@ -92,6 +94,17 @@ class Reaction:
         )
         if due and self.end.ack_due_at is None:
             self.end = replace(self.end, ack_due_at=self.now + self.end.profile.parameters.delayed_ack)
+
+    def own_place(self) -> Seq:
+        """SND.NXT, or what a stack puts in its place where the peer's window ends before it."""
+        end = self.end
+        beyond = end.snd_nxt.ahead_of(end.snd_una) - end.snd_wnd
+        if beyond <= 0 or not end.profile.has("seq-within-window") or end.iss is None:
+            return end.snd_nxt
+        if end.scaling and beyond < 1 << end.rcv_shift:
+            return end.snd_nxt
+        self.chose("seq-within-window")
+        return end.snd_nxt - beyond
 
     def challenge(self) -> None:
         """The same ACK, for a segment that is not acceptable; it may be rate limited (RFC 5961 §7)."""
@@ -164,12 +177,15 @@ def offer_of(segment: Segment) -> Offer:
 
 def offer_to_make(end: Endpoint, answering: bool) -> Offer:
     """What a driven end's SYN offers; in a SYN,ACK only what the SYN offered (RFC 7323 §2.2, §3.2)."""
-    peer = end.peer_offer
+    peer, shift = end.peer_offer, end.offer.shift
+    if shift is not None:
+        # A window is announced in steps of 2**shift: a buffer of a few steps would look shut while it has room.
+        shift = min(shift, 14, max(0, end.capacity.bit_length() - 8))
     if not answering or peer is None:
-        return end.offer
+        return replace(end.offer, shift=shift)
     return replace(
         end.offer,
-        shift=end.offer.shift if peer.shift is not None else None,
+        shift=shift if peer.shift is not None else None,
         timestamps=end.offer.timestamps and peer.timestamps,
         sack=end.offer.sack and peer.sack,
     )

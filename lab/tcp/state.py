@@ -151,6 +151,7 @@ TABLE: dict[State, dict[Event, Transition]] = {
     },
     _S.CLOSING: {
         _E.ABORT: _ABORT_QUIETLY,
+        _E.DATA_LOST: _LOST,
         _E.RCV_ACK_OF_FIN: Transition(_S.TIME_WAIT, "", "RFC 9293 §3.10.7.4"),
         _E.RCV_RST: _RST,
         _E.RCV_SYN_IN_WINDOW: _SYN_IS_ERROR,
@@ -158,6 +159,7 @@ TABLE: dict[State, dict[Event, Transition]] = {
     },
     _S.LAST_ACK: {
         _E.ABORT: _ABORT_QUIETLY,
+        _E.DATA_LOST: _LOST,
         _E.RCV_ACK_OF_FIN: Transition(_S.CLOSED, "", "RFC 9293 §3.10.7.4"),
         _E.RCV_RST: _RST,
         _E.RCV_SYN_IN_WINDOW: _SYN_IS_ERROR,

@@ -12,6 +12,7 @@ from lab.tcp import habits
 from lab.tcp.calls import with_fin_wait_timer
 from lab.tcp.reaction import Reaction
 from lab.tcp.segment import ACK, FIN, RST, SYN, URG, Segment
+from lab.tcp.sequence import Seq
 from lab.tcp.state import Event, State
 from lab.tcp.text import hold, take, take_held
 
@@ -34,6 +35,7 @@ def arrives(r: Reaction, segment: Segment) -> None:
         return
     if not _sequence(r, segment) or _reset(r, segment) or _syn(r, segment) or not _ack(r, segment):
         return
+    r.end = habits.note_timestamp(r.end, segment)
     from_urgent_on(r, segment)
 
 
@@ -53,7 +55,6 @@ def _sequence(r: Reaction, segment: Segment) -> bool:
     passes = acceptable(end, segment)
     allowed = habits.sequence(r, segment, passes)
     if allowed:
-        r.end = habits.note_timestamp(r.end, segment)
         return True
     if not end.rcv_wnd and segment.seq == end.rcv_nxt:
         # A window of zero refuses all text, but special allowance is made for valid ACKs, URGs and RSTs.
@@ -137,7 +138,8 @@ def _ack(r: Reaction, segment: Segment) -> bool:
         return False
     future = segment.ack.ahead_of(end.snd_nxt) > 0
     if end.state is State.SYN_RECEIVED:
-        if end.iss is None or future or segment.ack.ahead_of(end.snd_una) <= 0:
+        new = segment.ack.ahead_of(end.snd_una)
+        if end.iss is None or future or (new <= 0 and not habits.takes_stale_ack(r, new)):
             r.explain("the acknowledgment does not cover our SYN: a RST refuses it")
             r.refuse(segment)
             return False
@@ -160,7 +162,7 @@ def _ack(r: Reaction, segment: Segment) -> bool:
     if future:
         return habits.future_ack(r, segment)
     if not habits.ack_in_range(r, segment):
-        return False
+        return habits.fast_path(r, segment)
     if segment.ack.ahead_of(end.snd_una) > 0:
         _advance(r, segment)
     if segment.ack.ahead_of(end.snd_una) >= 0:
@@ -255,7 +257,7 @@ def from_urgent_on(r: Reaction, segment: Segment, at_once: bool = False) -> None
     if end.state not in _TAKES_TEXT:
         _late_text(r, segment, stop)
         return
-    if end.closed_for_reading and (stop - fin).ahead_of(end.rcv_nxt) > 0:
+    if end.closed_for_reading and segment.length and (stop - fin).ahead_of(end.rcv_nxt) > 0:
         r.chose("half-duplex-close")
         r.explain("data for a program that is gone: a RST tells the peer that it is lost", "RFC 9293 §3.6.1")
         r.end_connection(Event.DATA_LOST)
@@ -286,7 +288,7 @@ def from_urgent_on(r: Reaction, segment: Segment, at_once: bool = False) -> None
     if next_fin or held_fin:
         due = min(due, _fin(r))
     if owes:
-        if at_once:
+        if at_once or r.at_once:
             due = 0.0
         _owe(r, due, optional, r.end.rcv_nxt.ahead_of(before))
 
@@ -304,10 +306,17 @@ def _owe(r: Reaction, due: float, optional: bool, taken: int) -> None:
             r.end = replace(r.end, ack_due_at=r.now)
 
 
-def _late_text(r: Reaction, segment: Segment, stop: object) -> None:
+def _late_text(r: Reaction, segment: Segment, stop: Seq) -> None:
     """CLOSE-WAIT, CLOSING, LAST-ACK, TIME-WAIT: the peer has sent its FIN, so there is nothing more to take."""
     end = r.end
     if not segment.length:
+        return
+    behind_fin = (stop - int(FIN in segment.flags)).ahead_of(end.rcv_nxt) > 0
+    if segment.seq.ahead_of(end.rcv_nxt) < 0 and behind_fin and end.profile.has("text-behind-fin-resets"):
+        r.chose("text-behind-fin-resets")
+        r.explain("old text that goes on behind the peer's FIN: this stack takes it for lost data and resets")
+        r.end_connection(Event.DATA_LOST, "connection reset")
+        r.refuse(segment)
         return
     if segment.seq.ahead_of(end.rcv_nxt) < 0:
         # Reached only where a stack looks at the ACK first (choice "old-edge"): the answer is the same.
@@ -325,7 +334,13 @@ def _fin(r: Reaction) -> float:
     end = r.end
     came_with_ack = r.events[-1:] == [Event.RCV_ACK_OF_FIN]
     r.end = replace(
-        end, rcv_nxt=end.rcv_nxt + 1, rcv_wnd=max(0, end.rcv_wnd - 1), fin_received=True, held=(), fin_wait_at=None
+        end,
+        rcv_nxt=end.rcv_nxt + 1,
+        rcv_wnd=max(0, end.rcv_wnd - 1),
+        fin_received=True,
+        fin_waits=not end.closed_for_reading,
+        held=(),
+        fin_wait_at=None,
     )
     r.notices.append("connection closing")
     r.rule = "RFC 9293 §3.10.7.4"

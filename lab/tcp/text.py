@@ -32,12 +32,12 @@ def take(end: Endpoint, seq: Seq, data: bytes, fin: bool) -> tuple[Endpoint, boo
     old = end.rcv_nxt.ahead_of(seq)
     fin_at = seq + len(data)
     new = data[old:] if old < len(data) else b""
-    if len(new) > end.rcv_wnd:
+    if len(new) > end.rcv_wnd and not (end.rcv_wnd and end.profile.has("window-overrun")):
         new, fin = new[: end.rcv_wnd], False
     end = replace(
         end,
         rcv_nxt=end.rcv_nxt + len(new),
-        rcv_wnd=end.rcv_wnd - len(new),
+        rcv_wnd=max(0, end.rcv_wnd - len(new)),
         receive_buffer=end.receive_buffer + new,
     )
     return end, fin and fin_at == end.rcv_nxt
