@@ -58,6 +58,10 @@ _QUIET: Final = {
 }
 _WITHOUT_IPV6: Final = {"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.disable_ipv6": "1"}
 _SERVER: Final = {
+    # IPv4's are the host's at first, whatever they are there: a host with Docker forwards.
+    "net.ipv4.ip_forward": "0",
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
     # Repeated answers to segments out of the window, dropped without a word otherwise.
     "net.ipv4.tcp_invalid_ratelimit": "0",
     "net.ipv4.tcp_challenge_ack_limit": "2147483647",
