@@ -110,13 +110,9 @@ def complete(
     _fill_below(whole, source, destination, source_mac, destination_mac)
     padding = b""
     if tcp is not None:
-        below = whole.lastlayer()
+        below = whole.lastlayer()  # its copy still says that TCP follows
         addresses = _pseudo_addresses(whole, from_octets, to_octets)
         octets, padding = _tcp(tcp, segment_defaults, sport, dport, *addresses)
-        # What stands below says TCP follows, as Scapy would have it while a TCP layer is there.
-        name = "proto" if isinstance(below, IP) else "nh"
-        if name in below.default_fields:
-            below.fields.setdefault(name, PROTOCOL_TCP)
         below.add_payload(Raw(octets))
     try:
         return bytes(whole) + padding

@@ -101,6 +101,9 @@ def obey(route: Any, order: dict[str, Any], channel: socket.socket) -> None:
                 sock.sendto(data.encode(), (to, 9))
         case {"do": "address", "address": address, "prefix": prefix}:
             add_address(route, address, prefix)
+        case {"do": "promiscuity", "interface": interface}:
+            (found,) = route.get_links(route.link_lookup(ifname=interface)[0])
+            answer["promiscuity"] = found.get_attr("IFLA_PROMISCUITY")
         case {"do": "state", "interface": interface, "state": state}:
             route.link("set", index=route.link_lookup(ifname=interface)[0], state=state)
         case {"do": "delete", "interface": interface}:

@@ -321,6 +321,28 @@ def test_other_frames_are_told_in_a_line(text: str, summary: str) -> None:
     assert decode(bytes.fromhex(text)) == OtherFrame(summary)
 
 
+TCP_BEHIND = "9c40 0050 00000001 00000000 5002 ffff 0000 0000"
+BOTH_V6 = "20010db8000000000000000000000002 20010db8000000000000000000000001"
+
+
+@pytest.mark.parametrize(
+    ("next_header", "extension", "is_tcp"),
+    [
+        ("2c", "06 00 0000 00000007", True),  # an atomic fragment (RFC 6946 §2)
+        ("2c", "06 00 0006 00000007", True),  # reserved bits, to be ignored (RFC 8200 §4.5)
+        ("2c", "06 00 0001 00000007", False),
+        ("2c", "06 00 0008 00000007", False),
+        ("2b", "06 00 04 00 00000000", True),  # no segments left
+        ("2b", "06 00 04 01 00000000", False),
+        ("00", "06 00 01 04 00000000", True),
+        ("3c", "06 05 01 04 00000000", False),  # longer than the packet
+    ],
+)
+def test_ipv6_extension_headers(next_header: str, extension: str, is_tcp: bool) -> None:
+    head = f"020000000001 020000000002 86dd 60000000 001c {next_header} 40 {BOTH_V6}"
+    assert isinstance(decode(bytes.fromhex(head + extension + TCP_BEHIND)), TcpFrame) == is_tcp
+
+
 _STEMS = [
     b"",
     RESET_OF_A_KERNEL[:14],

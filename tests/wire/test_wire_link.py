@@ -131,6 +131,26 @@ def test_wait_returns_at_once_or_at_the_timeout(quiet_pair: tuple[Link, Link]) -
     assert 0.05 <= time.monotonic() - began < 30
 
 
+def test_the_time_is_that_of_arrival(quiet_pair: tuple[Link, Link]) -> None:
+    one, other = quiet_pair
+    before = time.time()
+    one.send(_syn("ipv4"))
+    after = time.time()
+    assert other.drain()[0].timestamp == pytest.approx((before + after) / 2, abs=after - before + 0.001)
+    one.send(_syn("ipv4"))
+    sent = time.time()
+    while time.time() < sent + 0.05:
+        pass
+    assert other.drain()[0].timestamp < sent + 0.01
+
+
+def test_every_mac_is_listened_to(shared_namespace: Any) -> None:
+    assert shared_namespace.tell(do="promiscuity", interface="vc") == {"promiscuity": 0}
+    with shared_namespace.link("vc"):
+        assert shared_namespace.tell(do="promiscuity", interface="vc") == {"promiscuity": 1}
+    assert shared_namespace.tell(do="promiscuity", interface="vc") == {"promiscuity": 0}
+
+
 def test_wait_wakes_for_a_frame_that_comes_later(quiet_pair: tuple[Link, Link]) -> None:
     one, other = quiet_pair
     timer = threading.Timer(0.05, one.send, [_syn("ipv4")])
@@ -173,6 +193,11 @@ def test_statistics_add_up(quiet_pair: tuple[Link, Link]) -> None:
     assert dropped > 0
     assert captured + dropped == 500
     assert len(other.drain()) == captured - 300
+    for _ in range(200):
+        one.send(_syn("ipv4"))
+    more, more_dropped = other.statistics()
+    assert more_dropped > dropped
+    assert more + more_dropped == 700
     assert one.statistics() == (0, 0)
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP, IPOption_Router_Alert
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPerror, IPOption_NOP, IPOption_Router_Alert, TCPerror
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop, PadN
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Padding, Raw
+from scapy.volatile import RandInt, RandShort
 
 from lab.tcp.options import mss, pack
 from lab.tcp.segment import ACK, PSH, RST, SYN, Flags, Segment
@@ -363,6 +364,22 @@ def test_arp_and_quoted_headers_are_left_alone() -> None:
     frame = _complete(IP() / ICMP(type=3, code=1) / bytes(quoted))
     assert frame.endswith(bytes(quoted))
     assert decode(frame) == OtherFrame("IPv4 ICMP destination unreachable 198.51.100.2 → 198.51.100.1")
+
+
+def test_a_quoted_tcp_header_is_not_filled_in() -> None:
+    """An ICMP error quotes our own segment: ports and numbers stand there as the script put them."""
+    quoted = IPerror(src="192.0.2.1", dst="192.0.2.2") / TCPerror(sport=1, dport=2, seq=3)
+    frame = _complete(IP() / ICMP(type=3, code=1) / quoted)
+    found = Ether(frame)[TCPerror]
+    assert (found.sport, found.dport, found.seq) == (1, 2, 3)
+    assert flags_set(IP() / ICMP() / quoted) is None
+    with pytest.raises(ValueError, match="TCP layer"):
+        wanted_fields(IP() / ICMP() / quoted)
+
+
+def test_random_values_are_drawn() -> None:
+    idents = {Ether(_complete(IP(id=RandShort()) / TCP(flags="S", seq=RandInt())))[IP].id for _ in range(8)}
+    assert len(idents) > 1
 
 
 @pytest.mark.parametrize(
