@@ -253,7 +253,7 @@ class syn_in_window_resets(Honest):
 # ---- answers that nobody asked for --------------------------------------------------------------------------
 
 
-@breakage("flags", caught_by="closed_port half_open_data half_open_new_syn", main=True)
+@breakage("silence", "flags", caught_by="closed_port half_open_data half_open_new_syn", main=True)
 class answers_to_rst(Honest):
     """A RST is answered: by an ACK where there is a connection, by a RST where there is none."""
 
@@ -266,7 +266,7 @@ class answers_to_rst(Honest):
         yield seg
 
 
-@breakage("flags", caught_by="three_segments repeated_syn client_first", main=True)
+@breakage("silence", "flags", caught_by="three_segments repeated_syn client_first", main=True)
 class ack_storm(Honest):
     """Every bare ACK is answered by an ACK, up to a hundred times a connection."""
 
@@ -278,7 +278,7 @@ class ack_storm(Honest):
             connection.acknowledge()
 
 
-@breakage("flags", caught_by="client_first server_first why_not_three")
+@breakage("silence", "flags", caught_by="client_first server_first why_not_three")
 class acks_every_segment_twice(Honest):
     """Each ACK of data goes out twice: a peer takes the second for the sign of a loss (RFC 5681 §2)."""
 
@@ -385,7 +385,7 @@ class window_shrunk(Honest):
         yield seg
 
 
-@breakage("payload", "window", caught_by="")
+@breakage("payload", "window", "silence", caught_by="fin_waits_for_data")
 class sends_beyond_window(Honest):
     """Data goes out however small the window is that the peer gave."""
 
@@ -473,14 +473,14 @@ class fin_before_data(Honest):
         yield seg
 
 
-@breakage("seq", caught_by="")
-class fin_overtakes_data(Honest):
-    """Data waits a while for more; a FIN does not wait for it, and takes its numbers: the data follows behind."""
+@breakage("seq", "flags", "silence", caught_by="fin_waits_for_data", main=True)
+class fin_cuts_data_off(Honest):
+    """A FIN does not wait for data that finds no room in the peer's window: it takes its numbers, the data is lost."""
 
-    holds_data_back = True
+    fin_waits_for_data = False
 
 
-@breakage("flags", caught_by="client_first server_first why_not_three", main=True)
+@breakage("flags", "silence", caught_by="client_first server_first why_not_three", main=True)
 class rst_in_place_of_fin(Honest):
     """Where a FIN is due the server sends a RST."""
 

@@ -357,7 +357,14 @@ def _put(link: socket.socket, frame: bytes) -> None:
     try:
         link.send(frame)
     except OSError as problem:
-        if problem.errno not in (errno.EAGAIN, errno.ENOBUFS, errno.ENETDOWN, errno.ENXIO, errno.EMSGSIZE):
+        if problem.errno not in (
+            errno.EAGAIN,
+            errno.ENOBUFS,
+            errno.ENETDOWN,
+            errno.ENODEV,
+            errno.ENXIO,
+            errno.EMSGSIZE,
+        ):
             raise
 
 

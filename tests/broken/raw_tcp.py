@@ -69,8 +69,7 @@ class Honest:
     believes_syn = False
     """A SYN alone makes the connection stand."""
     fin_waits_for_gap = True
-    holds_data_back = False
-    """Data waits 200 ms for more, and a FIN does not wait for it."""
+    fin_waits_for_data = True
     challenges_rst = True
     checks_third_ack = True
     resets_unread = True
@@ -166,7 +165,6 @@ class Connection:
         self.delay, self.tries = HANDSHAKE_RTO, 0
         self.timer: Timer | None = None
         self.death: Timer | None = None
-        self.corked: Timer | None = None
 
     # ---- calls of the program -------------------------------------------------------------------------------
 
@@ -198,9 +196,6 @@ class Connection:
         if self.state == CLOSE_WAIT and not self.hooks.sends_when_half_closed:
             return
         self.outbox += data
-        if self.hooks.holds_data_back:
-            self.corked = self.stack.later(0.2, self._uncork)
-            return
         self.settle()
 
     def receive(self, size: int) -> tuple[bytes, bool] | None:
@@ -250,7 +245,7 @@ class Connection:
     def delete(self) -> None:
         """CLOSED: the TCB is gone."""
         self.state = CLOSED
-        for timer in (self.timer, self.death, self.corked):
+        for timer in (self.timer, self.death):
             if timer:
                 timer.off = True
         if self.stack.connections.get(self.key) is self:
@@ -528,15 +523,14 @@ class Connection:
 
     def _transmit(self) -> None:
         """New data as the windows allow, and the FIN behind the last of it."""
-        if self.corked and not self.corked.off and not self.fin_queued:
-            return
         while self.fin_seq is None and self.state not in (TIME_WAIT, CLOSED):
             flying = ahead(self.snd_nxt, self.snd_una)
             waiting = len(self.outbox) - flying
             room = min(self.snd_wnd if self.hooks.respects_window else CIRCLE // 4, self.cwnd) - flying
             size = min(waiting, self.mss, room)
-            if self.fin_queued and waiting and self.corked and not self.corked.off:
-                self._fin_overtakes()
+            if self.fin_queued and room <= 0 and not self.hooks.fin_waits_for_data:
+                del self.outbox[flying:]
+                self._send_piece(flying, 0, fin=True)
                 break
             if size > 0 and (size == min(waiting, self.mss) or size >= self.max_wnd // 2 or not flying):
                 self._send_piece(flying, size, fin=self.fin_queued and size == waiting and room > size)
@@ -556,19 +550,6 @@ class Connection:
             self.snd_nxt = end
         flags = ACK | (PSH if size and start + size == len(self.outbox) else 0) | (FIN if fin else 0)
         self._emit(flags, seq=seq, payload=piece)
-
-    def _uncork(self) -> None:
-        self.corked = None
-        self.settle()
-
-    def _fin_overtakes(self) -> None:
-        """Only for a breakage: the FIN takes the number of data that still waits, which then follows it."""
-        self.fin_seq = self.snd_nxt
-        self.snd_nxt = (self.snd_nxt + 1) % CIRCLE
-        late, self.outbox = bytes(self.outbox), bytearray()
-        self.corked = None
-        self._emit(ACK | FIN, seq=self.fin_seq)
-        self._emit(ACK | PSH, seq=self.snd_nxt, payload=late)
 
     def _emit(
         self,

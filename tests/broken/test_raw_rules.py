@@ -465,6 +465,10 @@ def tour(hooks: Honest, family: str) -> list[object]:
     handle = desk.opens()
     note(desk.says("A", 1, 1, window=10), desk.writes(handle, b"x" * 30), desk.says("FA", 5, 1), desk.state())
     note(desk.says("PA", 1, 1, b"gap!"), desk.does("close", handle), desk.state())
+
+    desk = Desk(hooks, family)  # more to say than the window takes, then close
+    handle = desk.opens()
+    note(desk.says("A", 1, 1, window=4), desk.writes(handle, b"abcdefgh"), desk.does("close", handle))
     return seen
 
 
