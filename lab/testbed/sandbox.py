@@ -62,29 +62,26 @@ class Sandbox:
         """
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(channel.close)
-            line, passed = _first_line(channel)
-            for fd in passed:
-                on_failure.callback(_close_fd, fd)
-            try:
-                message = json.loads(line)
-            except ValueError:
-                raise _ended() from None
+            passed: list[int] = []
+            on_failure.callback(_close_all, passed)
+            message = _first_message(channel, passed)
             if "ready" not in message or len(passed) != 2:
                 raise _explain(message.get("obstacle", {}))
             facts = message["ready"]
             packets, pidfd = passed
             try:
-                link = Link.adopt(os.dup(packets), facts["interface"])
+                passed.remove(packets)  # it is the link's from here on, or closed
+                link = Link.adopt(packets, facts["interface"])
             except LinkError as error:
                 raise CannotRun(str(error), "") from error
-            on_failure.callback(link.close)
             sandbox = cls(channel, facts, link, pidfd)
+            passed.clear()
+            on_failure.callback(sandbox.close)
             if agent:
                 try:
                     sandbox.agent = Agent(channel)
                 except (AgentGone, AgentError) as error:
                     raise CannotRun(f"The sandbox's server does not answer: {error}.", "Please report this.") from error
-            _close_fd(packets)
             on_failure.pop_all()
         return sandbox
 
@@ -250,18 +247,24 @@ class Sandboxes:
         self.close()
 
 
+def _close_all(fds: list[int]) -> None:
+    for fd in fds:
+        _close_fd(fd)
+
+
 def _close_fd(fd: int) -> None:
     with contextlib.suppress(OSError):
         os.close(fd)
 
 
-def _first_line(channel: socket.socket) -> tuple[bytes, list[int]]:
-    line, passed = b"", list[int]()
+def _first_message(channel: socket.socket, passed: list[int]) -> dict[str, Any]:
+    """What the sandbox says first; the descriptors that come with it are added to `passed`."""
+    line = b""
     end = time.monotonic() + READY_WITHIN
     while not line.endswith(b"\n"):
         channel.settimeout(max(end - time.monotonic(), 0.001))
         try:
-            data, fds, _, _ = socket.recv_fds(channel, 65536, 2)
+            data, fds, _, _ = socket.recv_fds(channel, 65536, 2, socket.MSG_CMSG_CLOEXEC)
         except TimeoutError:
             raise CannotRun(
                 f"The sandbox was not ready within {READY_WITHIN:.0f} seconds.",
@@ -271,12 +274,16 @@ def _first_line(channel: socket.socket) -> tuple[bytes, list[int]]:
             raise _ended() from None
         passed += fds
         if not data:
-            for fd in passed:
-                _close_fd(fd)
             raise _ended()
         line += data
     channel.settimeout(None)
-    return line, passed
+    try:
+        message = json.loads(line)
+    except ValueError:
+        message = None
+    if not isinstance(message, dict):
+        raise _ended()
+    return message
 
 
 def _ended() -> CannotRun:

@@ -123,7 +123,7 @@ def main(control: socket.socket, lab: int) -> None:
     while os.getppid() == lab:
         if any(fd != control.fileno() for fd, _ in poll.poll()):
             break
-        data, passed, _, _ = socket.recv_fds(control, LARGEST_REQUEST, 4)
+        data, passed, _, _ = socket.recv_fds(control, LARGEST_REQUEST, 4, socket.MSG_CMSG_CLOEXEC)
         if not data:
             break
         if not passed:
