@@ -269,7 +269,6 @@ def _without(packet: ScapyPacket, tcp: ScapyPacket | None) -> ScapyPacket:
     layer = packet
     while layer is not tcp:
         copy = layer.clone_with(**layer.fields)
-        copy.explicit = 0  # let Scapy still draw values such as RandShort()
         if copies:
             copies[-1].add_payload(copy)
         copies.append(copy)
