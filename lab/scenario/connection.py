@@ -12,6 +12,13 @@ from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.wire.codec import TcpFrame
 
+FAR = 2**28
+"""Octets. A number this far from a side's first belongs to another connection's count."""
+
+
+def _near(number: int | None) -> int | None:
+    return number if number is not None and abs(number) < FAR else None
+
 
 @dataclass(slots=True)
 class Received:
@@ -58,7 +65,7 @@ class Connection:
             mine, theirs = theirs, mine
         seq = None if mine is None else segment.seq.ahead_of(mine)
         ack = None if theirs is None or ACK not in segment.flags else segment.ack.ahead_of(theirs)
-        return seq, ack
+        return _near(seq), _near(ack)
 
     def notation(self, segment: Segment, *, from_peer: bool) -> str:
         """A segment as the ladder writes it: `> S seq 0`, `< SA seq 0 ack 1`."""

@@ -156,7 +156,6 @@ class Shadow:
             elif name == "connect":
                 world.written, world.finished, world.sent_at = b"", False, ()
                 world.edge = world.first_syn = None
-        self._drop_worse_twins()
 
     def receives(self, segment: Segment, now: float) -> None:
         """A sound segment of the lab's reaches the server."""
@@ -177,7 +176,6 @@ class Shadow:
             if ACK in segment.flags and not segment.length and segment.ack == before.snd_una:
                 world.duplicate_acks += 1
             self._take(world, outcome, now)
-        self._drop_worse_twins()
 
     def _listen_again(self) -> None:
         if self.listening:
@@ -231,36 +229,48 @@ class Shadow:
             self._remember(world, segment, now)
         return Sight(refusals[-1], "", rule)
 
+    def missing(self, now: float) -> Finding | None:
+        """What was owed by `now` and did not come, in every world that could be true; changes nothing."""
+        finding = None
+        for world in self.worlds:
+            finding = self._missing(world, now)
+            if finding is None:
+                return None
+        return finding
+
     def settle(self, now: float) -> Finding | None:
-        """Everything sent so far has been handled and every answer read: what was owed by now and did not come?"""
-        standing, refusals = [], []
-        for world in self.worlds:
-            missing = next((o for o in world.owed if o.until <= now and not o.reply.optional), None)
-            if missing is None:
-                standing.append(world)
-                continue
-            wanted = missing.reply.segment
-            refusals.append(
-                Finding(
-                    "silence",
-                    f"a segment with flags {letters(wanted.flags & ~PSH)}",
-                    "nothing",
-                    f"the server owes an answer ({letters(wanted.flags & ~PSH)}) and sent nothing: {world.why}",
-                    missing.reply.rule,
-                    self._known(world, wanted, missing.reply.free),
-                )
-            )
-        if standing:
-            self.worlds = standing
+        """Everything sent until `now` has been handled and every answer read: worlds that still owe one are not true.
+
+        Where none is left, a Finding says what did not come.
+        """
+        finding = self.missing(now)
+        if finding is None:
+            self.worlds = [w for w in self.worlds if self._missing(w, now) is None]
+        else:
+            for world in self.worlds:
+                world.owed = tuple(o for o in world.owed if o.until > now)
+        return finding
+
+    def _missing(self, world: World, now: float) -> Finding | None:
+        owed = next((o for o in world.owed if o.until <= now and not o.reply.optional), None)
+        if owed is None:
             return None
-        for world in self.worlds:
-            world.owed = tuple(o for o in world.owed if o.until > now)
-        return refusals[-1]
+        wanted = owed.reply.segment
+        return Finding(
+            "silence",
+            f"a segment with flags {letters(wanted.flags & ~PSH)}",
+            "nothing",
+            f"the server owes an answer ({letters(wanted.flags & ~PSH)}) and sent nothing: {world.why}",
+            owed.reply.rule,
+            wanted,
+        )
 
     def compare_state(self, observed: State, now: float) -> Finding | None:
         """The server's kernel reports `observed` for the connection: which worlds does that rule out?"""
         standing = [w for w in self.worlds if self._stands(w, observed, now)]
         if standing:
+            for world in standing:
+                self._give_up(world, observed)
             self.worlds = standing
             return None
         world = self.worlds[-1]
@@ -271,6 +281,10 @@ class Shadow:
             f"the server's kernel is in {observed}, the model in {world.endpoint.state}: {world.why}",
             world.rule or "RFC 9293 §3.3.2",
         )
+
+    def could_be_in(self, observed: State, now: float) -> bool:
+        """Whether any world that could be true agrees with what the server's kernel reports; changes nothing."""
+        return any(self._stands(world, observed, now) for world in self.worlds)
 
     def _stands(self, world: World, observed: State, now: float) -> bool:
         state = world.endpoint.state
@@ -285,14 +299,16 @@ class Shadow:
         unanswered = state in (State.SYN_RECEIVED, State.SYN_SENT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
         if state in (State.TIME_WAIT, State.FIN_WAIT_2) and at is not None:
             begun = at - world.endpoint.profile.parameters.time_wait
-            due = now >= begun + (at - begun) * EXPIRY_SLACK
-        else:
-            due = unanswered and waited >= 1.0 * EXPIRY_SLACK
-        if due:
+            return now >= begun + (at - begun) * EXPIRY_SLACK
+        return unanswered and waited >= 1.0 * EXPIRY_SLACK
+
+    @staticmethod
+    def _give_up(world: World, observed: State) -> None:
+        """The kernel has let go of a connection that the model still had: a timer ran out."""
+        if observed is State.CLOSED and world.endpoint.state not in (State.CLOSED, State.LISTEN):
             world.endpoint = Endpoint(profile=world.endpoint.profile)
             world.owed = ()
             world.why, world.rule = "its timer ran out", "RFC 9293 §3.10.8"
-        return due
 
     # Explaining one segment
 
@@ -312,7 +328,6 @@ class Shadow:
                 "the server's segment has the wrong flags",
                 "RFC 9293 §3.5" if owed_syn else "RFC 9293 §3.1",
                 wanted,
-                owed_syn.free if owed_syn else frozenset(),
             )
         return (
             self._check_liveness(world, segment)
@@ -334,13 +349,21 @@ class Shadow:
         if complaints:
             return complaints[0]
         wanted = next((o.reply for o in world.owed), None)
+        if world.finished and world.endpoint.fin_seq is None:
+            return Finding(
+                "flags",
+                "FA",
+                letters(segment.flags),
+                "the server resets where its program has closed: a FIN is due",
+                "RFC 9293 §3.10.4",
+            )
         return Finding(
             "flags" if wanted else "silence",
             letters(wanted.segment.flags) if wanted else "no segment",
             letters(segment.flags),
             f"the server resets the connection without a reason ({world.why or 'nothing was sent to it'})",
             "RFC 9293 §3.5.2",
-            self._known(world, wanted.segment, wanted.free) if wanted else None,
+            wanted.segment if wanted else None,
         )
 
     def _explain_syn(self, world: World, segment: Segment, now: float) -> str | Finding:
@@ -361,7 +384,7 @@ class Shadow:
                 letters(segment.flags),
                 f"the server sends a SYN in {world.endpoint.state}",
                 "RFC 9293 §3.5",
-                self._known(world, wanted.segment, wanted.free) if wanted else None,
+                wanted.segment if wanted else None,
             )
         again = Reply(
             replace(first, ack=world.endpoint.rcv_nxt if ACK in segment.flags else first.ack),
@@ -406,7 +429,6 @@ class Shadow:
             f"the server's acknowledgement number is {told}",
             "RFC 9293 §3.4",
             replace(segment, ack=expected),
-            frozenset(),
         )
 
     def _check_options(self, world: World, segment: Segment) -> Finding | None:
@@ -476,7 +498,7 @@ class Shadow:
                 "flags", "a SYN first", letters(segment.flags), "the server sends before its SYN", "RFC 9293 §3.4"
             )
         if not segment.length:
-            return self._explain_bare_ack(world, segment, at)
+            return self._explain_bare_ack(world, segment, at, now)
         text_end = 1 + len(world.written)
         end = at + len(segment.payload)
         if segment.payload:
@@ -514,7 +536,6 @@ class Shadow:
                     f"the server says FIN {why}",
                     "RFC 9293 §3.10.4",
                     replace(segment, flags=segment.flags & ~FIN),
-                    frozenset(),
                 )
                 if world.finished
                 else Finding(
@@ -550,7 +571,6 @@ class Shadow:
             f"the server leaves out {octets} sequence numbers",
             "RFC 9293 §3.4",
             replace(segment, seq=world.endpoint.snd_nxt),
-            frozenset(),
         )
 
     def _explain_repeat(self, world: World, segment: Segment, at: int, end: int, now: float) -> str | Finding:
@@ -570,7 +590,6 @@ class Shadow:
                 "the server repeats what has been acknowledged",
                 "RFC 9293 §3.4",
                 None,
-                frozenset(),
             )
         return self._too_soon(world, at, now) or "retransmission"
 
@@ -586,7 +605,7 @@ class Shadow:
             "RFC 9293 §3.8.1",
         )
 
-    def _explain_bare_ack(self, world: World, segment: Segment, at: int) -> str | Finding:
+    def _explain_bare_ack(self, world: World, segment: Segment, at: int, now: float) -> str | Finding:
         endpoint = world.endpoint
         una, high = world.offset(endpoint.snd_una) or 0, world.offset(endpoint.snd_nxt) or 1
         if not min(una, high) <= at <= high:
@@ -598,13 +617,20 @@ class Shadow:
                 "the server's ACK does not carry its next sequence number",
                 "RFC 9293 §3.4",
                 replace(segment, seq=endpoint.snd_nxt),
-                frozenset(),
             )
         first = next(
             (o for o in world.owed if self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) >= 0), None
         )
         if first is not None:
             exact = next((o for o in world.owed if self._is_ack(o) and o.reply.segment.ack == segment.ack), first)
+            if first.reply.due and now > first.until:
+                return Finding(
+                    "silence",
+                    f"the ACK within {first.reply.due:g} s",
+                    f"after {now - first.since:.3f} s",
+                    "the server's ACK comes too late",
+                    first.reply.rule,
+                )
             # One ACK may answer several segments (RFC 9293 §3.8.6.3), but a duplicate ACK answers only one.
             done = [o for o in world.owed if self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) > 0]
             world.owed = tuple(o for o in world.owed if o is not exact and o not in done)
@@ -649,7 +675,7 @@ class Shadow:
             return None
         kind = {SYN | ACK: "SYN+ACK", SYN: "SYN", RST: "RST", RST | ACK: "RST"}.get(wanted.flags & ~PSH, "segment")
         return self._differs(
-            world, field_, want, got, f"the server's {kind} has the wrong {field_}", reply.rule, wanted, free
+            world, field_, want, got, f"the server's {kind} has the wrong {field_}", reply.rule, wanted
         )
 
     def _differs(
@@ -661,7 +687,6 @@ class Shadow:
         message: str,
         section: str,
         wanted: Segment | None,
-        free: frozenset[str],
     ) -> Finding:
         if isinstance(expected, Seq) and isinstance(observed, Seq):
             base = world.endpoint.irs if name == "ack" else world.endpoint.iss
@@ -671,16 +696,9 @@ class Shadow:
                 _number(observed, base),
                 message,
                 section,
-                self._known(world, wanted, free),
+                wanted,
             )
-        return Finding(name, str(expected), str(observed), message, section, self._known(world, wanted, free))
-
-    @staticmethod
-    def _known(world: World, wanted: Segment | None, free: frozenset[str]) -> Segment | None:
-        """The expected segment as far as it can be told: an unknown ISN is shown as the model's own."""
-        if wanted is None or ("seq" in free and world.endpoint.iss is None):
-            return wanted
-        return wanted
+        return Finding(name, str(expected), str(observed), message, section, wanted)
 
     # Bookkeeping
 
@@ -700,9 +718,6 @@ class Shadow:
             edge = segment.ack + (segment.window << scale)
             if world.edge is None or edge.ahead_of(world.edge) > 0:
                 world.edge = edge
-
-    def _drop_worse_twins(self) -> None:
-        """Worlds that have become the same but for the choices made on the way stay apart: the first is preferred."""
 
     @property
     def best(self) -> World:

@@ -1,0 +1,65 @@
+"""The judge on trial: every server that is broken on purpose draws *violates*, the honest ones draw nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.scenario.catalogue import load
+from lab.scenario.record import Result, Verdict
+from lab.scenario.runner import Plan, run
+
+BROKEN = Path(__file__).parent.parent / "broken"
+sys.path.append(str(BROKEN))
+
+from breakages import BREAKAGES, Breakage  # noqa: E402
+from broken_servers import entry_point  # noqa: E402
+
+FINE = {Verdict.CONFORMS, Verdict.PERMITTED, Verdict.DEVIATES}
+
+
+def results(serve: str, names: tuple[str, ...] = (), families: tuple[str, ...] = ("ipv4", "ipv6")) -> list[Result]:
+    scenarios = [s for s in load(names) if not s.slow]
+    plan = Plan(scenarios, families, testbed_options={"serve": serve, "path": [str(BROKEN)]}, seed=7)  # type: ignore[arg-type]
+    return run(plan).results
+
+
+@pytest.mark.parametrize("serve", ["serve_honest", "serve_honest_like_linux"])
+def test_an_honest_server_draws_no_violation(serve: str, sandbox_works: None) -> None:
+    for result in results(f"broken_servers:{serve}"):
+        assert result.verdict in FINE, (result.name, result.family, result.problems)
+        assert result.checks > 0
+        assert result.witnesses == ("wire", "socket", "model")
+
+
+@pytest.mark.parametrize("breakage", [b for b in BREAKAGES.values() if b.caught_by], ids=lambda b: b.name)
+def test_a_broken_server_draws_a_violation_that_names_the_field(breakage: Breakage, sandbox_works: None) -> None:
+    for family in breakage.families:
+        found = results(entry_point(breakage.name), breakage.caught_by, (family,))
+        caught = [r for r in found if r.verdict is Verdict.VIOLATES]
+        assert caught, [(r.name, r.verdict) for r in found]
+        assert not [r for r in found if r.verdict not in {*FINE, Verdict.VIOLATES}], found
+        named = {result.problems[0].field for result in caught}
+        assert named & set(breakage.fields), named
+        for result in caught:
+            problem = result.problems[0]
+            assert problem.message
+            assert problem.section
+            assert problem.file.endswith(f"{result.name}.py")
+            assert problem.source in Path(problem.file).read_text()
+            assert problem.expected != problem.observed
+            assert problem.wire
+            assert problem.socket
+            assert problem.model
+
+
+PROMISED = 16
+"""How many ways to be broken the project promises to catch, at least."""
+
+
+def test_all_that_is_promised_is_on_trial() -> None:
+    promised = [b for b in BREAKAGES.values() if b.main]
+    assert len(promised) >= PROMISED
+    assert all(b.caught_by for b in promised)
