@@ -12,7 +12,8 @@ from lab.tcp.conversation import Finding
 from lab.tcp.segment import ACK, FIN, PSH, SYN, Flags, Segment, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.wire.scapy_side import as_tcp, complete, wanted_fields
+from lab.wire.codec import TcpFrame
+from lab.wire.scapy_side import as_tcp, complete, flags_set, wanted_fields
 
 Scapy = Any
 """A Scapy packet. Its fields are made at run time, so nothing more can be said of it statically."""
@@ -101,14 +102,20 @@ class Peer:
 
     def _complete(self, packet: Scapy) -> bytes:
         self.bench.port_of(self.connection)
-        flags = wanted_fields(packet).get("flags")
-        flags = flags if isinstance(flags, Flags) else ACK
+        flags = flags_set(packet)
+        flags = ACK if flags is None else flags
         defaults = Segment(
             flags=flags,
             seq=self.iss if SYN in flags else self.snd_nxt,
             ack=self.rcv_nxt,
             window=65535,
         )
+        try:
+            return self._completed(packet, defaults)
+        except ValueError as error:
+            raise ScenarioError(str(error)) from error
+
+    def _completed(self, packet: Scapy, defaults: Segment) -> bytes:
         return complete(
             packet,
             segment_defaults=defaults,
@@ -129,7 +136,10 @@ class Peer:
         now. Segments that a stack may send at any time (a repetition, a window update) are passed over unless they
         are what is expected. PSH is compared only when it is asked for.
         """
-        wanted = wanted_fields(packet)
+        try:
+            wanted = wanted_fields(packet)
+        except ValueError as error:
+            raise ScenarioError(str(error)) from error
         began = self.bench.now()
         received = self._next(wanted, within, began)
         self.bench.checks += 1
@@ -154,7 +164,7 @@ class Peer:
         while True:
             while inbox:
                 received = inbox.popleft()
-                difference = self._difference(wanted, received.frame.segment)
+                difference = self._difference(wanted, received.frame)
                 if difference is None:
                     return received
                 if received.sight.incidental and received.sight.finding is None:
@@ -165,12 +175,13 @@ class Peer:
                 self._nothing_came(wanted, within)
             self.bench.pump(left)
 
-    def _difference(self, wanted: dict[str, object], segment: Segment) -> Finding | None:
+    def _difference(self, wanted: dict[str, object], frame: TcpFrame) -> Finding | None:
+        segment = frame.segment
         conversation = self.connection.conversation
         bases = {"seq": conversation.server_isn, "ack": conversation.peer_isn}
         section = self.connection.conversation.server.best.rule or "RFC 9293 §3.5"
         for name, expected in wanted.items():
-            observed: object = getattr(segment, name, None)
+            observed: object = getattr(segment, name) if hasattr(segment, name) else getattr(frame, name, None)
             if name == "flags":
                 assert isinstance(expected, Flags)
                 mask = Flags(0x1FF) if PSH in expected else ~PSH

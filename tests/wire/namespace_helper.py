@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import array
 import ctypes
+import fcntl
 import json
 import os
 import socket
+import struct
 import sys
 import time
 from ipaddress import ip_address
@@ -106,9 +108,26 @@ def obey(route: Any, order: dict[str, Any], channel: socket.socket) -> None:
             answer["promiscuity"] = found.get_attr("IFLA_PROMISCUITY")
         case {"do": "state", "interface": interface, "state": state}:
             route.link("set", index=route.link_lookup(ifname=interface)[0], state=state)
+            if state == "down" and interface in _OTHER_END:
+                until_without_carrier(_OTHER_END[interface])
         case {"do": "delete", "interface": interface}:
             route.link("del", index=route.link_lookup(ifname=interface)[0])
     channel.sendall(json.dumps(answer).encode() + b"\n")
+
+
+_OTHER_END = {"va": "vb", "vb": "va", "vc": "vd", "vd": "vc"}
+
+
+def until_without_carrier(interface: str) -> None:
+    """Wait until the kernel has noticed that an interface lost its other end: it takes a moment (linkwatch)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            request = struct.pack("16s24x", interface.encode())
+            (flags,) = struct.unpack_from("=H", fcntl.ioctl(asking, 0x8913, request), 16)  # SIOCGIFFLAGS
+            if not flags & 0x40:  # IFF_RUNNING
+                return
+            time.sleep(0.001)
 
 
 def main() -> None:
