@@ -193,7 +193,9 @@ class Endpoint:
 
     @property
     def next_timeout(self) -> float | None:
-        """When `timeout` wants to be called next, None where no timer runs."""
+        """When `timeout` wants to be called next, None where no timer runs. In TIME-WAIT all others are off."""
+        if self.time_wait_at is not None:
+            return self.time_wait_at
         user = self.profile.parameters.user_timeout
         ends = None if user is None or self.unacked_since is None else self.unacked_since + user
         times = (self.retransmit_at, self.time_wait_at, self.fin_wait_at, self.ack_due_at, ends)

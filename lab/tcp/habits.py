@@ -297,8 +297,7 @@ def timestamps_pass(r: Reaction, segment: Segment) -> bool:
     slack = end.profile.has("paws-slack")
     empty = ACK in segment.flags and not segment.length
     if slack and (
-        not _too_old(end, segment, 1)
-        or (empty and segment.seq == end.rcv_nxt and segment.ack == end.snd_una and not _too_old(end, segment, 1000))
+        not _too_old(end, segment, 1) or (empty and _repeats_last_ack(end, segment) and not _too_old(end, segment, 240))
     ):
         r.chose("paws-slack")
         return True
@@ -310,6 +309,13 @@ def timestamps_pass(r: Reaction, segment: Segment) -> bool:
     r.explain("its timestamp is older than the last: an old duplicate, answered by an ACK and dropped", "RFC 7323 §5.3")
     r.challenge()
     return False
+
+
+def _repeats_last_ack(end: Endpoint, segment: Segment) -> bool:
+    """A bare ACK in its place that brings nothing, not even a window (Linux tcp_disordered_ack_check)."""
+    if segment.seq != end.rcv_nxt or segment.ack != end.snd_una:
+        return False
+    return segment.seq == end.snd_wl1 and 0 < segment.window << end.snd_shift <= end.snd_wnd
 
 
 def note_timestamp(end: Endpoint, segment: Segment) -> Endpoint:

@@ -359,7 +359,9 @@ def _fin(r: Reaction) -> float:
             r.events[-2:] = [Event.RCV_FIN_AND_ACK_OF_FIN]
         r.explain("both ends have closed: TIME-WAIT, so that a lost last ACK can be repeated")
         r.time_wait()
-    return 0.0 if end.profile.has("flags-first") else end.profile.parameters.ack_deadline
+    # Nothing follows that could carry this ACK, so that an end of ours sends it at once; a stack may still delay it.
+    at_once = not end.predicted or end.profile.has("flags-first")
+    return 0.0 if at_once else end.profile.parameters.ack_deadline
 
 
 def _urgent(r: Reaction, segment: Segment) -> None:
