@@ -13,11 +13,12 @@ from typing import Literal, NoReturn
 from lab.scenario.connection import Connection, Received
 from lab.scenario.errors import ScenarioError, Stopped
 from lab.scenario.record import Call, Packet, Problem, Sender, Verdict
-from lab.tcp.conversation import Conversation, Finding
+from lab.tcp.conversation import Conversation
 from lab.tcp.profile import Profile
 from lab.tcp.segment import RST, SYN, Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
+from lab.tcp.world import Finding
 from lab.testbed.base import Testbed
 from lab.wire.codec import (
     ArpReply,

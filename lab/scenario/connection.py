@@ -6,10 +6,11 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from lab.scenario.record import Packet
-from lab.tcp.conversation import Conversation, Sight
+from lab.tcp.conversation import Conversation
 from lab.tcp.segment import ACK, SYN, Segment, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
+from lab.tcp.world import Sight
 from lab.wire.codec import TcpFrame
 
 FAR = 2**28

@@ -8,10 +8,10 @@ from lab.scenario.bench import PATIENCE, QUIET, Bench
 from lab.scenario.connection import Connection, Received
 from lab.scenario.errors import ScenarioError
 from lab.scenario.record import Problem, Verdict
-from lab.tcp.conversation import Finding
 from lab.tcp.segment import ACK, FIN, PSH, SYN, Flags, Segment, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
+from lab.tcp.world import Finding
 from lab.wire.codec import TcpFrame
 from lab.wire.scapy_side import as_tcp, complete, flags_set, wanted_fields
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from lab.scenario.bench import PATIENCE, Bench
 from lab.scenario.errors import ScenarioError
 from lab.server.client import Agent, AgentError
-from lab.tcp.conversation import Finding
 from lab.tcp.endpoint import Endpoint
 from lab.tcp.state import State
+from lab.tcp.world import Finding
 
 if TYPE_CHECKING:
     from lab.scenario.connection import Connection

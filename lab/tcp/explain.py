@@ -1,0 +1,419 @@
+"""Is this segment of the server explained? Every rule that one segment can break, each with its section."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lab.tcp.endpoint import Reply
+from lab.tcp.options import Kind
+from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Segment, letters
+from lab.tcp.sequence import Seq
+from lab.tcp.state import State
+from lab.tcp.world import Finding, Owed, World
+
+TOO_SOON = 0.0008
+"""Seconds. No retransmission timer is shorter: RFC 6298 §2.4 asks for 1 s, Linux's tail loss probe takes two ticks."""
+
+CROSSING = 0.5
+"""Seconds for which two segments may cross on a link where sending and handling are not one."""
+
+
+class Explainer:
+    """Explains segments, or says why it cannot: a word for the ladder, or a Finding."""
+
+    def __init__(self, *, exact: bool) -> None:
+        """`exact`: on this link a segment has been handled when sending it returns, so nothing can cross."""
+        self.exact = exact
+
+    def explain(self, world: World, segment: Segment, now: float) -> str | Finding:
+        """A word for the ladder, mostly none, where this world explains it; what it fulfils is no longer owed there."""
+        if RST in segment.flags:
+            return self._explain_reset(world, segment)
+        if SYN in segment.flags:
+            return self._explain_syn(world, segment, now)
+        owed_syn = next((o.reply for o in world.owed if SYN in o.reply.segment.flags and not o.reply.optional), None)
+        if ACK not in segment.flags or owed_syn:
+            wanted = owed_syn.segment if owed_syn else replace(segment, flags=segment.flags | ACK)
+            return self._differs(
+                world,
+                "flags",
+                letters(wanted.flags),
+                letters(segment.flags),
+                "the server's segment has the wrong flags",
+                "RFC 9293 §3.5" if owed_syn else "RFC 9293 §3.1",
+                wanted,
+            )
+        return (
+            self._check_liveness(world, segment)
+            or self._check_ack(world, segment, now)
+            or self._check_options(world, segment)
+            or self._check_window(world, segment)
+            or self._explain_text(world, segment, now)
+        )
+
+    def _explain_reset(self, world: World, segment: Segment) -> str | Finding:
+        owed = [o for o in world.owed if RST in o.reply.segment.flags]
+        complaints: list[Finding] = []
+        for one in owed:
+            complaint = self._compare(world, one.reply, segment)
+            if complaint is None:
+                world.owed = tuple(o for o in world.owed if o is not one)
+                return ""
+            complaints.append(complaint)
+        if complaints:
+            return complaints[0]
+        wanted = next((o.reply for o in world.owed), None)
+        if world.finished and world.endpoint.fin_seq is None:
+            return Finding(
+                "flags",
+                "FA",
+                letters(segment.flags),
+                "the server resets where its program has closed: a FIN is due",
+                "RFC 9293 §3.10.4",
+            )
+        return Finding(
+            "flags" if wanted else "silence",
+            letters(wanted.segment.flags) if wanted else "no segment",
+            letters(segment.flags),
+            f"the server resets the connection without a reason ({world.why or 'nothing was sent to it'})",
+            "RFC 9293 §3.5.2",
+            wanted.segment if wanted else None,
+        )
+
+    def _explain_syn(self, world: World, segment: Segment, now: float) -> str | Finding:
+        for one in world.owed:
+            if SYN in one.reply.segment.flags:
+                complaint = self._compare(world, one.reply, segment) or self._check_syn_options(world, segment)
+                if complaint is None:
+                    world.owed = tuple(o for o in world.owed if o is not one)
+                    repeated = world.first_syn is not None and world.first_syn.flags == segment.flags
+                    return "retransmission" if repeated else ""
+                return complaint
+        first = world.first_syn
+        if first is None or world.endpoint.state not in (State.SYN_SENT, State.SYN_RECEIVED):
+            wanted = next((o.reply for o in world.owed), None)
+            return Finding(
+                "flags",
+                letters(wanted.segment.flags) if wanted else "no SYN",
+                letters(segment.flags),
+                f"the server sends a SYN in {world.endpoint.state}",
+                "RFC 9293 §3.5",
+                wanted.segment if wanted else None,
+            )
+        again = Reply(
+            replace(first, ack=world.endpoint.rcv_nxt if ACK in segment.flags else first.ack),
+            due=0.0,
+            rule="RFC 9293 §3.10.8",
+            free=frozenset({"options", "window"}),
+            optional=True,
+        )
+        return self._compare(world, again, segment) or self._too_soon(world, 0, now) or "retransmission"
+
+    def _check_liveness(self, world: World, segment: Segment) -> Finding | None:
+        if world.endpoint.state in (State.CLOSED, State.LISTEN, State.SYN_SENT) and world.owed == ():
+            return Finding(
+                "flags",
+                "nothing, or a RST",
+                letters(segment.flags),
+                f"the server speaks on a connection that is {world.endpoint.state}",
+                "RFC 9293 §3.10.7.1",
+            )
+        return None
+
+    def _check_ack(self, world: World, segment: Segment, now: float) -> Finding | None:
+        expected = world.endpoint.rcv_nxt
+        if segment.ack == expected or any(
+            ACK in o.reply.segment.flags and o.reply.segment.ack == segment.ack for o in world.owed
+        ):
+            return None
+        crossed = not self.exact and any(a == segment.ack and now - at < CROSSING for a, at in world.acks)
+        if crossed:
+            return None
+        return self._wrong_ack(world, segment)
+
+    def _wrong_ack(self, world: World, segment: Segment) -> Finding:
+        expected = world.endpoint.rcv_nxt
+        off = segment.ack.ahead_of(expected)
+        told = f"{abs(off)} too {'high' if off > 0 else 'low'}"
+        return self._differs(
+            world,
+            "ack",
+            expected,
+            segment.ack,
+            f"the server's acknowledgement number is {told}",
+            "RFC 9293 §3.4",
+            replace(segment, ack=expected),
+        )
+
+    def _check_options(self, world: World, segment: Segment) -> Finding | None:
+        mine, theirs = world.first_syn, world.peer_syn
+        if mine is None or theirs is None:
+            return None
+        agreed = mine.timestamps is not None and theirs.timestamps is not None
+        carries = segment.timestamps is not None
+        if agreed != carries:
+            return Finding(
+                "options",
+                "timestamps" if agreed else "no timestamps",
+                "timestamps" if carries else "no timestamps",
+                "timestamps are on every segment once both SYNs carried them, and on none otherwise",
+                "RFC 7323 §3.2",
+            )
+        if segment.option(Kind.SACK) is not None and not (mine.sack_permitted and theirs.sack_permitted):
+            return Finding(
+                "options", "no SACK blocks", "SACK blocks", "SACK was not permitted in both SYNs", "RFC 2018 §2"
+            )
+        return None
+
+    def _check_syn_options(self, world: World, segment: Segment) -> Finding | None:
+        """Options of a SYN+ACK: given back only when offered.
+
+        Where SYNs cross, the server has made its own offer already (RFC 7323 §2.2, §3.2).
+        """
+        theirs = world.peer_syn
+        crossing = world.first_syn is not None and ACK not in world.first_syn.flags
+        if ACK not in segment.flags or theirs is None or crossing:
+            return None
+        for name, has, offered, section in (
+            ("window scale", segment.window_scale is not None, theirs.window_scale is not None, "RFC 7323 §2.2"),
+            ("timestamps", segment.timestamps is not None, theirs.timestamps is not None, "RFC 7323 §3.2"),
+            ("SACK permitted", segment.sack_permitted, theirs.sack_permitted, "RFC 2018 §2"),
+        ):
+            if has and not offered:
+                return Finding(
+                    "options",
+                    f"no {name}",
+                    name,
+                    f"the server's SYN+ACK carries {name}, which was not offered",
+                    section,
+                )
+        return None
+
+    def _check_window(self, world: World, segment: Segment) -> Finding | None:
+        """The right edge never moves left (RFC 9293 §3.8.6, SHLD-14), but for the rounding of the scale."""
+        scale = world.offered_scale
+        edge = segment.ack + (segment.window << scale)
+        if world.edge is None or edge.ahead_of(world.edge) >= -((1 << scale) - 1):
+            if world.scales_alone:
+                world.choices = tuple(dict.fromkeys((*world.choices, "crossing-syns-scale")))
+            return None
+        return Finding(
+            "window",
+            f"at least {max(0, world.edge.ahead_of(segment.ack)) >> scale}",
+            str(segment.window),
+            f"the server takes back {world.edge.ahead_of(edge)} octets of window that it had offered",
+            "RFC 9293 §3.8.6",
+        )
+
+    def _explain_text(self, world: World, segment: Segment, now: float) -> str | Finding:
+        at = world.offset(segment.seq)
+        if at is None or world.first_syn is None:
+            return Finding(
+                "flags", "a SYN first", letters(segment.flags), "the server sends before its SYN", "RFC 9293 §3.4"
+            )
+        if not segment.length:
+            return self._explain_bare_ack(world, segment, at, now)
+        text_end = 1 + len(world.written)
+        end = at + len(segment.payload)
+        if segment.payload:
+            wanted = world.written[at - 1 : end - 1] if at >= 1 else b""
+            high = max((e for _, e, _ in world.sent_at), default=1)
+            if at > high:
+                return self._gap(world, segment, at - high)
+            if end > text_end or at < 1:
+                behind = world.finished and at > text_end
+                return Finding(
+                    "payload",
+                    f"{max(0, text_end - at)} octets at most",
+                    f"{len(segment.payload)} octets",
+                    "the server sends data behind its FIN"
+                    if behind
+                    else "the server sends more data than its program has written",
+                    "RFC 9293 §3.6" if behind else "RFC 9293 §3.10.2",
+                )
+            if segment.payload != wanted:
+                return Finding(
+                    "payload",
+                    repr(wanted[:60]),
+                    repr(segment.payload[:60]),
+                    f"the server's data are not what its program wrote at this place (offset {at - 1})",
+                    "RFC 9293 §3.4",
+                )
+        if FIN in segment.flags and not (world.finished and end == text_end):
+            why = "before its data" if world.finished else "though its program has not closed"
+            return (
+                self._differs(
+                    world,
+                    "seq" if world.finished else "flags",
+                    world.endpoint.iss + text_end if world.endpoint.iss is not None else "?",
+                    segment.seq + len(segment.payload),
+                    f"the server says FIN {why}",
+                    "RFC 9293 §3.10.4",
+                    replace(segment, flags=segment.flags & ~FIN),
+                )
+                if world.finished
+                else Finding(
+                    "flags",
+                    letters(segment.flags & ~FIN),
+                    letters(segment.flags),
+                    f"the server says FIN {why}",
+                    "RFC 9293 §3.10.4",
+                )
+            )
+        note = self._explain_repeat(world, segment, at, end + (FIN in segment.flags), now)
+        if isinstance(note, Finding):
+            return note
+        edge = world.peer_edge
+        over = segment.end.ahead_of(edge) if edge is not None else 0
+        if over > (1 if FIN in segment.flags else 0) and len(segment.payload) > 1:
+            return Finding(
+                "window",
+                f"{len(segment.payload) - over} octets at most",
+                f"{len(segment.payload)} octets",
+                "the server sends more than the window it was offered",
+                "RFC 9293 §3.8.6",
+            )
+        world.owed = self._without_acks_up_to(world, segment.ack)
+        return note
+
+    def _gap(self, world: World, segment: Segment, octets: int) -> Finding:
+        return self._differs(
+            world,
+            "seq",
+            world.endpoint.snd_nxt,
+            segment.seq,
+            f"the server leaves out {octets} sequence numbers",
+            "RFC 9293 §3.4",
+            replace(segment, seq=world.endpoint.snd_nxt),
+        )
+
+    def _explain_repeat(self, world: World, segment: Segment, at: int, end: int, now: float) -> str | Finding:
+        """New text must begin where the last ended; text seen before may come again, but not for no reason."""
+        high = max((e for _, e, _ in world.sent_at), default=1)
+        if at > high:
+            return self._gap(world, segment, at - high)
+        if at == high:
+            return ""
+        una = world.offset(world.endpoint.snd_una)
+        if una is not None and end <= una and self.exact:
+            return self._differs(
+                world,
+                "seq",
+                world.endpoint.snd_nxt,
+                segment.seq,
+                "the server repeats what has been acknowledged",
+                "RFC 9293 §3.4",
+                None,
+            )
+        return self._too_soon(world, at, now) or "retransmission"
+
+    def _too_soon(self, world: World, at: int, now: float) -> Finding | None:
+        last = max((t for s, e, t in world.sent_at if s <= at < e), default=None)
+        if last is None or now - last >= TOO_SOON or world.duplicate_acks:
+            return None
+        return Finding(
+            "silence",
+            "no repetition before the retransmission timeout",
+            f"the same again after {1000 * (now - last):.2f} ms",
+            "the server repeats a segment at once",
+            "RFC 9293 §3.8.1",
+        )
+
+    def _explain_bare_ack(self, world: World, segment: Segment, at: int, now: float) -> str | Finding:
+        endpoint = world.endpoint
+        una, high = world.offset(endpoint.snd_una) or 0, world.offset(endpoint.snd_nxt) or 1
+        if not min(una, high) <= at <= high:
+            return self._differs(
+                world,
+                "seq",
+                endpoint.snd_nxt,
+                segment.seq,
+                "the server's ACK does not carry its next sequence number",
+                "RFC 9293 §3.4",
+                replace(segment, seq=endpoint.snd_nxt),
+            )
+        first = next(
+            (o for o in world.owed if self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) >= 0), None
+        )
+        if first is not None:
+            exact = next((o for o in world.owed if self._is_ack(o) and o.reply.segment.ack == segment.ack), first)
+            if first.reply.due and now > first.until:
+                return Finding(
+                    "silence",
+                    f"the ACK within {first.reply.due:g} s",
+                    f"after {now - first.since:.3f} s",
+                    "the server's ACK comes too late",
+                    first.reply.rule,
+                )
+            # One ACK may answer several segments (RFC 9293 §3.8.6.3), but a duplicate ACK answers only one.
+            done = [o for o in world.owed if self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) > 0]
+            world.owed = tuple(o for o in world.owed if o is not exact and o not in done)
+            return "delayed ACK" if exact.reply.due else ""
+        scale = world.offered_scale
+        edge = segment.ack + (segment.window << scale)
+        if world.edge is not None and edge.ahead_of(world.edge) > 0:
+            return "window update"
+        if segment.ack != endpoint.rcv_nxt:
+            return self._wrong_ack(world, segment)
+        return Finding(
+            "silence",
+            "no segment",
+            letters(segment.flags),
+            "the server sends an ACK that nothing asked for: an ACK is not acknowledged",
+            "RFC 9293 §3.4",
+        )
+
+    @staticmethod
+    def _is_ack(owed: Owed) -> bool:
+        return not owed.reply.segment.flags & (SYN | RST)
+
+    def _without_acks_up_to(self, world: World, ack: Seq) -> tuple[Owed, ...]:
+        return tuple(o for o in world.owed if not (self._is_ack(o) and ack.ahead_of(o.reply.segment.ack) >= 0))
+
+    # Telling differences
+
+    def _compare(self, world: World, reply: Reply, segment: Segment) -> Finding | None:
+        wanted, free = reply.segment, reply.free
+        ignored = PSH | (ACK if "ack-flag" in free else type(PSH)(0))
+        want: Seq | str
+        got: Seq | str
+        if (wanted.flags & ~ignored) != (segment.flags & ~ignored):
+            field_, want, got = "flags", letters(wanted.flags), letters(segment.flags)
+        elif "seq" not in free and wanted.seq != segment.seq:
+            field_, want, got = "seq", wanted.seq, segment.seq
+        elif "ack" not in free and ACK in wanted.flags & segment.flags and wanted.ack != segment.ack:
+            field_, want, got = "ack", wanted.ack, segment.ack
+        elif segment.payload and not wanted.payload and SYN in segment.flags:
+            field_, want, got = "payload", "none", f"{len(segment.payload)} octets"
+        else:
+            return None
+        kind = {SYN | ACK: "SYN+ACK", SYN: "SYN", RST: "RST", RST | ACK: "RST"}.get(wanted.flags & ~PSH, "segment")
+        return self._differs(
+            world, field_, want, got, f"the server's {kind} has the wrong {field_}", reply.rule, wanted
+        )
+
+    def _differs(
+        self,
+        world: World,
+        name: str,
+        expected: Seq | str,
+        observed: Seq | str,
+        message: str,
+        section: str,
+        wanted: Segment | None,
+    ) -> Finding:
+        if isinstance(expected, Seq) and isinstance(observed, Seq):
+            base = world.endpoint.irs if name == "ack" else world.endpoint.iss
+            return Finding(
+                name,
+                _number(expected, base),
+                _number(observed, base),
+                message,
+                section,
+                wanted,
+            )
+        return Finding(name, str(expected), str(observed), message, section, wanted)
+
+
+def _number(value: Seq, base: Seq | None) -> str:
+    return str(value) if base is None else f"{value.ahead_of(base)} (absolute {value})"

@@ -1,0 +1,236 @@
+"""The shadow of a real server: what it may send, what it owes, where it stands.
+
+The model is told what was sent to the server and which calls the server's program made. Where the documents leave a
+choice, or a stack is known to do otherwise than they ask, one `World` is followed for each profile that could be
+true; what is observed rules worlds out, and where none is left the server has broken a rule. The first world is the
+plain RFC 9293: while it stands, the server conforms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+
+from lab.tcp.endpoint import Endpoint, Outcome
+from lab.tcp.explain import Explainer
+from lab.tcp.profile import Profile
+from lab.tcp.segment import ACK, PSH, RST, SYN, Segment, letters
+from lab.tcp.state import State
+from lab.tcp.world import Finding, Owed, Sight, World
+
+EXPIRY_SLACK = 0.9
+"""A timer of the server may be seen to end this much of its length early: clocks tick coarsely."""
+
+
+class Shadow:
+    """Follows the real server's end of one connection, and says what is wrong with what it sends."""
+
+    def __init__(self, profiles: Sequence[Profile], *, exact: bool) -> None:
+        """`exact`: on this link a segment has been handled when sending it returns, so nothing can cross."""
+        self.profiles = tuple(profiles)
+        self._explainer = Explainer(exact=exact)
+        self.listening = False
+        self.worlds = [World(Endpoint(profile=p)) for p in self.profiles]
+
+    # What it is told
+
+    def listen(self) -> None:
+        """The server's program listens on this connection's port."""
+        self.listening = True
+        self._listen_again()
+
+    def stop_listening(self) -> None:
+        """The listener is closed: connections that stand go on (RFC 9293 §3.10.4 speaks of each by itself)."""
+        self.listening = False
+        for world in self.worlds:
+            if world.endpoint.state is State.LISTEN:
+                world.endpoint = Endpoint(profile=world.endpoint.profile)
+
+    def call(self, name: str, act: Callable[[Endpoint], Outcome], now: float, data: bytes = b"") -> None:
+        """The server's program makes a call; `act` makes it on each world's endpoint."""
+        for world in self.worlds:
+            self._take(world, act(world.endpoint), now)
+            if name == "send":
+                world.written += data
+            elif name in ("shutdown", "close"):
+                world.finished = True
+            elif name == "connect":
+                world.written, world.finished, world.sent_at = b"", False, ()
+                world.edge = world.first_syn = None
+
+    def receives(self, segment: Segment, now: float) -> None:
+        """A sound segment of the lab's reaches the server."""
+        self._listen_again()
+        for world in self.worlds:
+            before = world.endpoint
+            outcome = before.arrives(segment, now)
+            new_life = SYN in segment.flags and outcome.endpoint.irs != before.irs
+            if new_life and outcome.endpoint.state is State.SYN_RECEIVED and before.state is not State.SYN_SENT:
+                world.written, world.finished, world.sent_at = b"", False, ()
+                world.edge = world.peer_edge = world.first_syn = None
+                world.acks, world.owed = (), ()
+            if new_life or (world.peer_syn is None and SYN in segment.flags):
+                world.peer_syn = segment
+            if before.rcv_nxt != outcome.endpoint.rcv_nxt:
+                world.acks = (*world.acks[-15:], (before.rcv_nxt, now))
+            self._note_peer_window(world, segment, outcome.endpoint)
+            if ACK in segment.flags and not segment.length and segment.ack == before.snd_una:
+                world.duplicate_acks += 1
+            self._take(world, outcome, now)
+
+    def _listen_again(self) -> None:
+        if self.listening:
+            for world in self.worlds:
+                if world.endpoint.state is State.CLOSED:
+                    world.endpoint = Endpoint(profile=world.endpoint.profile).open_passive().endpoint
+
+    def _take(self, world: World, outcome: Outcome, now: float) -> None:
+        world.endpoint = outcome.endpoint
+        world.rule, world.why = outcome.rule, outcome.why
+        world.choices = tuple(dict.fromkeys((*world.choices, *outcome.choices)))
+        if world.endpoint.state in (State.CLOSED, State.LISTEN):
+            # What a connection still owed is no longer owed once it is gone; what its end provokes is.
+            world.owed = ()
+        world.owed += tuple(Owed(r, now, now + r.due) for r in outcome.replies)
+
+    @staticmethod
+    def _note_peer_window(world: World, segment: Segment, endpoint: Endpoint) -> None:
+        if ACK not in segment.flags and SYN not in segment.flags:
+            return
+        scale = 0
+        if SYN not in segment.flags and world.first_syn and world.first_syn.window_scale is not None and world.peer_syn:
+            scale = min(world.peer_syn.window_scale or 0, 14)
+        base = segment.ack if ACK in segment.flags else endpoint.snd_una
+        edge = base + (segment.window << scale)
+        if world.peer_edge is None or edge.ahead_of(world.peer_edge) > 0:
+            world.peer_edge = edge
+
+    # What it sees
+
+    def observe(self, segment: Segment, now: float) -> Sight:
+        """The server sent `segment`. Worlds that cannot explain it are ruled out; if none can, a Finding says why."""
+        explained: list[World] = []
+        notes: list[str] = []
+        refusals: list[Finding] = []
+        for world in self.worlds:
+            trial = copy(world)
+            verdict = self._explainer.explain(trial, segment, now)
+            if isinstance(verdict, Finding):
+                refusals.append(verdict)
+                continue
+            explained.append(trial)
+            notes.append(verdict)
+        if explained:
+            self.worlds = explained
+            for world in explained:
+                self._remember(world, segment, now)
+            return Sight(None, notes[0], explained[0].rule)
+        rule = self.worlds[-1].rule
+        for world in self.worlds:
+            self._remember(world, segment, now)
+        return Sight(refusals[-1], "", rule)
+
+    def missing(self, now: float) -> Finding | None:
+        """What was owed by `now` and did not come, in every world that could be true; changes nothing."""
+        finding = None
+        for world in self.worlds:
+            finding = self._missing(world, now)
+            if finding is None:
+                return None
+        return finding
+
+    def settle(self, now: float) -> Finding | None:
+        """Everything sent until `now` has been handled and every answer read: worlds that still owe one are not true.
+
+        Where none is left, a Finding says what did not come.
+        """
+        finding = self.missing(now)
+        if finding is None:
+            self.worlds = [w for w in self.worlds if self._missing(w, now) is None]
+        else:
+            for world in self.worlds:
+                world.owed = tuple(o for o in world.owed if o.until > now)
+        return finding
+
+    def _missing(self, world: World, now: float) -> Finding | None:
+        owed = next((o for o in world.owed if o.until <= now and not o.reply.optional), None)
+        if owed is None:
+            return None
+        wanted = owed.reply.segment
+        return Finding(
+            "silence",
+            f"a segment with flags {letters(wanted.flags & ~PSH)}",
+            "nothing",
+            f"the server owes an answer ({letters(wanted.flags & ~PSH)}) and sent nothing: {world.why}",
+            owed.reply.rule,
+            wanted,
+        )
+
+    def compare_state(self, observed: State, now: float) -> Finding | None:
+        """The server's kernel reports `observed` for the connection: which worlds does that rule out?"""
+        standing = [w for w in self.worlds if self._stands(w, observed, now)]
+        if standing:
+            for world in standing:
+                self._give_up(world, observed)
+            self.worlds = standing
+            return None
+        world = self.worlds[-1]
+        return Finding(
+            "state",
+            str(world.endpoint.state),
+            str(observed),
+            f"the server's kernel is in {observed}, the model in {world.endpoint.state}: {world.why}",
+            world.rule or "RFC 9293 §3.3.2",
+        )
+
+    def could_be_in(self, observed: State, now: float) -> bool:
+        """Whether any world that could be true agrees with what the server's kernel reports; changes nothing."""
+        return any(self._stands(world, observed, now) for world in self.worlds)
+
+    def _stands(self, world: World, observed: State, now: float) -> bool:
+        state = world.endpoint.state
+        if state is observed or (observed is State.CLOSED and state is State.LISTEN):
+            return True
+        if observed is not State.CLOSED:
+            return False
+        # Gone by a timer: TIME-WAIT's (RFC 9293 §3.10.8), or the server gave up repeating itself (§3.8.3), which no
+        # stack does before it has waited at least as long again as between its last two tries.
+        at = world.endpoint.next_timeout
+        waited = now - world.last_sent
+        unanswered = state in (State.SYN_RECEIVED, State.SYN_SENT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
+        if state in (State.TIME_WAIT, State.FIN_WAIT_2) and at is not None:
+            begun = at - world.endpoint.profile.parameters.time_wait
+            return now >= begun + (at - begun) * EXPIRY_SLACK
+        return unanswered and waited >= 1.0 * EXPIRY_SLACK
+
+    @staticmethod
+    def _give_up(world: World, observed: State) -> None:
+        """The kernel has let go of a connection that the model still had: a timer ran out."""
+        if observed is State.CLOSED and world.endpoint.state not in (State.CLOSED, State.LISTEN):
+            world.endpoint = Endpoint(profile=world.endpoint.profile)
+            world.owed = ()
+            world.why, world.rule = "its timer ran out", "RFC 9293 §3.10.8"
+
+    # Bookkeeping
+
+    def _remember(self, world: World, segment: Segment, now: float) -> None:
+        if SYN in segment.flags and world.first_syn is None:
+            world.first_syn = segment
+        world.endpoint = world.endpoint.sent(segment, now)
+        if RST in segment.flags:
+            return
+        world.last_sent = now
+        at = world.offset(segment.seq)
+        if segment.length and at is not None:
+            world.sent_at = (*world.sent_at[-255:], (at, at + segment.length, now))
+            world.duplicate_acks = 0
+        if ACK in segment.flags:
+            scale = 0 if SYN in segment.flags else world.offered_scale
+            edge = segment.ack + (segment.window << scale)
+            if world.edge is None or edge.ahead_of(world.edge) > 0:
+                world.edge = edge
+
+    @property
+    def best(self) -> World:
+        """The most conforming world that explains everything so far."""
+        return self.worlds[0]
