@@ -19,7 +19,8 @@ from lab.server.settings import write_setting
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
 _PR_SET_PDEATHSIG: Final = 1
-_CAP_SYS_ADMIN: Final = 21
+_NEEDED: Final = (1 << 12) | (1 << 13) | (1 << 21)
+"""CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN."""
 _SIOCETHTOOL: Final = 0x8946
 _ETHTOOL_SETTERS: Final = {
     "transmit checksums": 0x17,
@@ -38,10 +39,10 @@ def _checked(result: int) -> None:
 
 
 def may_make_namespaces() -> bool:
-    """Whether this process has CAP_SYS_ADMIN where it is."""
+    """Whether this process may make network namespaces where it is, and what belongs in them."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> _CAP_SYS_ADMIN & 1)
+            return int(line.split()[1], 16) & _NEEDED == _NEEDED
     return False
 
 

@@ -6,6 +6,7 @@ that is going to fork.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -32,7 +33,10 @@ _IFLA_ADDRESS: Final = 1
 _IFLA_IFNAME: Final = 3
 _IFLA_OPERSTATE: Final = 16
 _IFLA_LINKINFO: Final = 18
+_IFLA_AF_SPEC: Final = 26
 _IFLA_NET_NS_FD: Final = 28
+_IFLA_INET6_ADDR_GEN_MODE: Final = 8
+_IN6_ADDR_GEN_MODE_NONE: Final = 1
 _IFLA_INFO_KIND: Final = 1
 _IFLA_INFO_DATA: Final = 2
 _VETH_INFO_PEER: Final = 1
@@ -99,6 +103,19 @@ class Route:
     def up(self, index: int) -> None:
         """Bring an interface up."""
         self._ask(_RTM_NEWLINK, 0, _IFINFO.pack(0, 0, index, _IFF_UP, _IFF_UP))
+
+    def without_own_address(self, index: int) -> None:
+        """Have the kernel give the interface no link-local address when it comes up (addr_gen_mode none).
+
+        Without one it solicits no routers and joins no group of its own. A kernel without IPv6 has none anyway.
+        """
+        mode = _attribute(_IFLA_INET6_ADDR_GEN_MODE, bytes([_IN6_ADDR_GEN_MODE_NONE]))
+        with contextlib.suppress(OSError):
+            self._ask(
+                _RTM_NEWLINK,
+                0,
+                _IFINFO.pack(0, 0, index, 0, 0) + _attribute(_IFLA_AF_SPEC, _attribute(socket.AF_INET6, mode)),
+            )
 
     def resolving(self, index: int, on: bool) -> None:
         """Whether the interface resolves addresses, by ARP and neighbour discovery (IFF_NOARP off)."""

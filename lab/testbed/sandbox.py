@@ -319,7 +319,7 @@ def _explain(obstacle: Mapping[str, Any]) -> CannotRun:
 
 def _permission(step: str) -> str:
     if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
-        return f"In a container they need `--cap-add SYS_ADMIN --security-opt seccomp=unconfined`; {_ELSEWHERE}."
+        return f"Let this container make them (`--cap-add SYS_ADMIN --cap-add NET_ADMIN`), {_ELSEWHERE}."
     for name, forbids in (
         ("kernel.apparmor_restrict_unprivileged_userns", "1"),
         ("kernel.unprivileged_userns_clone", "0"),

@@ -47,16 +47,9 @@ END_WITHIN: Final = 3
 
 Facts = dict[str, Any]
 
-# For both ends, before their interfaces are born: a capture shall hold what the scenario makes, and nothing else.
-_QUIET: Final = {
-    "net.ipv6.conf.default.addr_gen_mode": "1",
-    "net.ipv6.conf.default.accept_ra": "0",
-    "net.ipv6.conf.default.autoconf": "0",
-    "net.ipv6.conf.default.router_solicitations": "0",
-    "net.ipv6.conf.default.dad_transmits": "0",
-    "net.ipv6.conf.default.accept_dad": "0",
-}
+# No kernel shall answer for the peer, nor for a server that is none.
 _WITHOUT_IPV6: Final = {"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.disable_ipv6": "1"}
+# Where /proc/sys is read-only, as in a container, what can be had without these stands; `facts["settings"]` tells.
 _SERVER: Final = {
     # IPv4's are the host's at first, whatever they are there: a host with Docker forwards.
     "net.ipv4.ip_forward": "0",
@@ -204,11 +197,10 @@ def _make(sysctls: dict[str, str], *, raw: bool) -> tuple[socket.socket, Facts]:
     with _step("network namespace"):
         namespaces.enter_network_namespace()
         server = namespaces.current_network_namespace()
-        namespaces.write_settings({**_QUIET, **(_WITHOUT_IPV6 if raw else {})}, required=False)
-        namespaces.write_settings(_SERVER, required=False)
+        namespaces.write_settings({**_SERVER, **(_WITHOUT_IPV6 if raw else {})}, required=False)
         namespaces.enter_network_namespace()
         peer = namespaces.current_network_namespace()
-        namespaces.write_settings({**_QUIET, **_WITHOUT_IPV6}, required=False)
+        namespaces.write_settings(_WITHOUT_IPV6, required=False)
     with Route() as at_peer, at_peer.events() as events:
         with _step("veth pair"):
             at_peer.add_veth(
@@ -220,6 +212,7 @@ def _make(sysctls: dict[str, str], *, raw: bool) -> tuple[socket.socket, Facts]:
             )
             peer_index = socket.if_nametoindex(addresses.PEER_INTERFACE)
             namespaces.without_offloads(addresses.PEER_INTERFACE)
+            at_peer.without_own_address(peer_index)
             at_peer.up(peer_index)
         with _step("server's side"):
             namespaces.return_to(server)
@@ -255,6 +248,7 @@ def _server_side(*, raw: bool) -> dict[str, str | None]:
     given: dict[str, str | None] = {"ipv4": addresses.SERVER["ipv4"], "ipv6": addresses.SERVER["ipv6"]}
     with Route() as route, route.events() as events:
         route.up(socket.if_nametoindex("lo"))
+        route.without_own_address(index)
         if not raw:
             if not os.path.exists("/proc/sys/net/ipv6"):  # noqa: PTH110 - pathlib is not needed here
                 given["ipv6"] = None
