@@ -382,6 +382,13 @@ class Bench:
         self.problems.append(problem)
         return len(self.problems) - 1
 
+    def put_last_problem_first(self) -> None:
+        """The newest problem leads the report; packets go on pointing to theirs."""
+        self.problems.insert(0, self.problems.pop())
+        for entry in self.timeline:
+            if isinstance(entry, Packet) and entry.problem is not None:
+                entry.problem = (entry.problem + 1) % len(self.problems)
+
     # Problems
 
     def problem_of(self, connection: Connection, finding: Finding, packet: Packet | None, witness: str) -> Problem:

@@ -220,11 +220,7 @@ class Peer:
             problem.expected_packet = self._notation(wanted)
         packet.problem = bench.add(problem)
         # The script comes first: what the model may have said of other segments follows.
-        bench.problems.insert(0, bench.problems.pop())
-        for one in bench.timeline:
-            if getattr(one, "problem", None) is not None and one is not packet:
-                one.problem += 1  # type: ignore[union-attr,operator]
-        packet.problem = 0
+        bench.put_last_problem_first()
         bench.stop_if_wrong()
 
     def _nothing_came(self, wanted: dict[str, object], within: float) -> None:

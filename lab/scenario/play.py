@@ -67,14 +67,21 @@ def play(
         bench.settle()
     except Stopped:
         pass  # the bench has it on record
-    except (AgentGone, AgentError, LinkError, CannotRun, LabError) as error:
+    except AgentGone:
+        pass  # said below, first of all
+    except (AgentError, LinkError, CannotRun, LabError) as error:
         bench.problems.append(_problem_of(error, scenario))
     except Exception as error:  # the script's own mistake: say where, never as a traceback
         bench.problems.append(_mistake(error, scenario))
+    if (gone := _agent_gone(testbed, bench.problems)) is not None:
+        # A server whose process ends resets what it held: that says nothing about how it speaks TCP.
+        bench.problems.insert(0, _problem_of(gone, scenario))
+        _renumber(bench.timeline)
     after = testbed.link.statistics()
     result.captured, result.dropped = after[0] - before[0], after[1] - before[1]
     if result.dropped:
         bench.problems.insert(0, _lost(result.dropped))
+        _renumber(bench.timeline)
     result.seconds = time.monotonic() - began
     result.timeline, result.problems = bench.timeline, bench.problems
     result.checks, result.silence = bench.checks, bench.silence
@@ -85,6 +92,26 @@ def play(
     result.remarks = _remarks(bench)
     result.verdict = _verdict(result, bench)
     return result
+
+
+def _agent_gone(testbed: Testbed, problems: list[Problem]) -> AgentGone | None:
+    """The agent's end, where it ended before the run did. A run without a problem need not ask."""
+    if testbed.agent is None or (testbed.agent.alive and not problems):
+        return None
+    try:
+        testbed.agent.ping()
+    except AgentGone as gone:
+        return gone
+    except AgentError:
+        return None
+    return None
+
+
+def _renumber(timeline: list[Packet | Call]) -> None:
+    """A problem was put before the others: packets that point to one point one further."""
+    for entry in timeline:
+        if isinstance(entry, Packet) and entry.problem is not None:
+            entry.problem += 1
 
 
 def _plain(number: int | None) -> int | None:
