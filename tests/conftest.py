@@ -26,10 +26,14 @@ def sandbox_works() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
-    """Where LAB_TESTS_MAY_NOT_SKIP is set, as on CI, a test that skips has failed: nothing there may be missing."""
+    """Where LAB_TESTS_MAY_NOT_SKIP is set, as on CI, a test that skips has failed: nothing there may be missing, but an
+    ordinary user need not be root.
+    """
     report = yield
     if os.environ.get("LAB_TESTS_MAY_NOT_SKIP") and report.skipped and not hasattr(report, "wasxfail"):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if os.geteuid() != 0 and "needs root" in reason:
+            return report
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} may not be skipped here (LAB_TESTS_MAY_NOT_SKIP): {reason}"
     return report
