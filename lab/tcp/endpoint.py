@@ -304,6 +304,6 @@ class Endpoint:
         )
 
     def _next_iss(self) -> Seq | None:
-        if self.own_offer is None:
-            return self.iss
-        return None if self.predicted else self.snd_nxt + 65537
+        if self.predicted:
+            return None
+        return self.iss if self.own_offer is None else self.snd_nxt + 65537

@@ -418,6 +418,17 @@ def future_ack(r: Reaction, segment: Segment) -> bool:
     return False
 
 
+def done_with_ack_of_fin(r: Reaction, segment: Segment) -> bool:
+    """Where the ACK of our FIN leaves no socket behind, Linux does not look at old text that came with it."""
+    end = r.end
+    if not end.profile.has("old-edge") or segment.end.ahead_of(end.rcv_nxt) > 0:
+        return end.profile.has("old-edge") and end.state is State.TIME_WAIT
+    gone = end.state is State.TIME_WAIT or (end.closed_for_reading and FIN not in segment.flags)
+    if gone and segment.length:
+        r.chose("old-edge")
+    return gone
+
+
 def takes_stale_ack(r: Reaction, new: int) -> bool:
     """Linux, after SYNs that crossed: an ACK that acknowledges nothing, not even our SYN, establishes as well."""
     if new or r.end.passive or not r.end.profile.has("crossing-stale-ack"):

@@ -19,11 +19,13 @@ _FIN_IMPLIES_CLOSE = frozenset({State.ESTABLISHED, State.CLOSE_WAIT, State.SYN_R
 def sent(end: Endpoint, segment: Segment, now: float, *, implied_calls: bool) -> Endpoint:
     """`end` after it was seen to send `segment`."""
     if RST in segment.flags:
-        return _reset(replace(end, predicted=True), segment)
+        return _reset(end, segment)
     if SYN in segment.flags:
         end = _syn(end, segment, now, implied_calls)
+    if end.state in (State.CLOSED, State.LISTEN):
+        return end
     end = replace(end, predicted=True)
-    if end.own_offer is None or end.state in (State.CLOSED, State.LISTEN):
+    if end.own_offer is None:
         return end
     if ACK in segment.flags:
         end = _ack(end, segment)
@@ -45,7 +47,7 @@ def _reset(end: Endpoint, segment: Segment) -> Endpoint:
     )
     if not sits:
         return end
-    return end.without_connection()
+    return replace(end, predicted=True).without_connection()
 
 
 def _syn(end: Endpoint, segment: Segment, now: float, implied_calls: bool) -> Endpoint:

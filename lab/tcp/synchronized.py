@@ -173,11 +173,13 @@ def _ack(r: Reaction, segment: Segment) -> bool:
         r.move(Event.RCV_ACK_OF_FIN)
         r.explain("our FIN is acknowledged; the peer may go on sending until it closes too")
         r.end = with_fin_wait_timer(r.end, r.now)
-    elif end.state is State.CLOSING:
+        return not habits.done_with_ack_of_fin(r, segment)
+    if end.state is State.CLOSING:
         r.move(Event.RCV_ACK_OF_FIN)
         r.explain("our FIN is acknowledged and the peer's is here: TIME-WAIT lets old segments die")
         r.time_wait()
-    elif end.state is State.LAST_ACK:
+        return not habits.done_with_ack_of_fin(r, segment)
+    if end.state is State.LAST_ACK:
         r.explain("our FIN is acknowledged, the peer's long was: the connection is gone")
         r.end_connection(Event.RCV_ACK_OF_FIN)
         return False
