@@ -420,7 +420,7 @@ def future_ack(r: Reaction, segment: Segment) -> bool:
 
 def done_with_ack_of_fin(r: Reaction, segment: Segment) -> bool:
     """Where the ACK of our FIN leaves no socket behind, Linux does not look at old text that came with it."""
-    end = r.end
+    end = r.end = note_timestamp(r.end, segment)
     if not end.profile.has("old-edge") or segment.end.ahead_of(end.rcv_nxt) > 0:
         return end.profile.has("old-edge") and end.state is State.TIME_WAIT
     gone = end.state is State.TIME_WAIT or (end.closed_for_reading and FIN not in segment.flags)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
 
 from lab.tcp import options
 from lab.tcp.driver import Driver
 from lab.tcp.endpoint import CallError, Endpoint, Offer, Outcome
-from lab.tcp.profile import LINUX, MITIGATED, RFC9293, Profile, linux
+from lab.tcp.profile import CHOICES, LINUX, MITIGATED, RFC9293, Profile, linux
 from lab.tcp.segment import Segment, flags_from, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
@@ -276,3 +278,15 @@ def test_a_syn_ack_offers_only_what_the_syn_offered() -> None:
     generous = Endpoint(iss=Seq(1), offer=Offer(1460, 7, True, True)).open_passive().endpoint
     answer = generous.arrives(seg("S", 999, raw=options.pack([options.mss(1000)])), 0.0).replies[0].segment
     assert (answer.mss, answer.window_scale, answer.timestamps, answer.sack_permitted) == (1460, None, None, False)
+
+
+def test_every_choice_touches_requirements_that_are_in_the_tables() -> None:
+    known: set[str] = set()
+    for table in ("rfc9293.csv", "tcp-extensions.csv"):
+        with (files("lab.requirements") / table).open(encoding="utf-8") as rows:
+            known |= {row["id"] for row in csv.DictReader(rows)}
+    for choice in CHOICES.values():
+        assert choice.requirements, choice.id
+        assert set(choice.requirements) <= known, choice.id
+        assert choice.source, choice.id
+        assert choice.section.startswith("RFC "), choice.id
