@@ -99,7 +99,11 @@ class Bench:
             peer_port=peer_port,
             server_port=server_port,
             iss=iss,
-            conversation=Conversation(self.profiles, exact=self.testbed.settle in ("exact", "agent")),
+            conversation=Conversation(
+                self.profiles,
+                exact=self.testbed.settle in ("exact", "agent"),
+                told=self.testbed.agent is not None,
+            ),
         )
         self.connections[peer_port] = made
         return made
@@ -234,8 +238,11 @@ class Bench:
 
     def _take_outgoing(self, one: Captured, frame: TcpFrame) -> None:
         """A frame that this machine's own kernel sent: a RST among them spoils the run (RFC 9293 §3.10.7.1)."""
+        ours = self.connections.get(frame.sport)
         if frame.source != self.peer_address or RST not in frame.segment.flags:
             return
+        if ours is None or ours.server_port != frame.dport:
+            return  # another run's, which shares the interface and the address
         packet = self._record(one.frame, one.timestamp, self.now(), "kernel")
         packet.segment, packet.note = frame.segment, "not sent by the lab"
         self._note(packet)

@@ -124,6 +124,8 @@ def _survey(plan: Plan, notes: list[str]) -> tuple[Plan, str]:
     """
     with closing(open_testbed(plan)) as testbed:
         way = testbed.way
+        if isinstance(testbed, Target):
+            testbed.knock()
         kernel = testbed.kernel
     families = tuple(f for f in plan.families if f in way.peer)
     missing = [

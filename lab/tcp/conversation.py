@@ -19,13 +19,15 @@ class Conversation:
 
     profiles: Sequence[Profile] = (RFC9293, MITIGATED, LINUX)
     exact: bool = True
+    told: bool = True
+    """Whether the calls of the server's program will be told (`Shadow`)."""
     peer: Endpoint = field(default_factory=lambda: Endpoint(profile=RFC9293))
     server: Shadow = field(init=False)
     peer_isn: Seq | None = None
     server_isn: Seq | None = None
 
     def __post_init__(self) -> None:
-        self.server = Shadow(self.profiles, exact=self.exact)
+        self.server = Shadow(self.profiles, exact=self.exact, told=self.told)
 
     def peer_sends(self, segment: Segment, now: float, *, sound: bool = True, ours: bool = True) -> None:
         """The lab sends `segment`. Not `sound`: its checksum is wrong, so that a server must not take notice.

@@ -21,9 +21,14 @@ CROSSING = 0.5
 class Explainer:
     """Explains segments, or says why it cannot: a word for the ladder, or a Finding."""
 
-    def __init__(self, *, exact: bool) -> None:
-        """`exact`: on this link a segment has been handled when sending it returns, so nothing can cross."""
+    def __init__(self, *, exact: bool, told: bool = True) -> None:
+        """`exact`: on this link a segment has been handled when sending it returns, so nothing can cross.
+
+        Not `told`: nobody says which calls the server's program makes, so they are inferred from what it sends:
+        it may write, close or abort at any time, and only its numbers can be wrong.
+        """
         self.exact = exact
+        self.told = told
 
     def explain(self, world: World, segment: Segment, now: float) -> str | Finding:
         """A word for the ladder, mostly none, where this world explains it; what it fulfils is no longer owed there."""
@@ -62,6 +67,8 @@ class Explainer:
             complaints.append(complaint)
         if complaints:
             return complaints[0]
+        if not self.told and segment.seq == world.endpoint.snd_nxt and world.first_syn is not None:
+            return "the program aborts"
         wanted = next((o.reply for o in world.owed), None)
         if world.finished and world.endpoint.fin_seq is None:
             return Finding(
@@ -213,6 +220,8 @@ class Explainer:
             )
         if not segment.length:
             return self._explain_bare_ack(world, segment, at, now)
+        if not self.told:
+            self._infer_calls(world, segment, at, now)
         text_end = 1 + len(world.written)
         end = at + len(segment.payload)
         if segment.payload:
@@ -275,6 +284,21 @@ class Explainer:
             )
         world.owed = self._without_acks_up_to(world, segment.ack)
         return note
+
+    @staticmethod
+    def _infer_calls(world: World, segment: Segment, at: int, now: float) -> None:
+        """The program was not told what to do: text that follows on was written, a FIN behind it was a CLOSE."""
+        text_end = 1 + len(world.written)
+        end = at + len(segment.payload)
+        if world.finished or not 1 <= at <= text_end <= end:
+            return
+        new = segment.payload[text_end - at :]
+        if new:
+            world.written += new
+            world.endpoint = world.endpoint.send(new, now).endpoint
+        if FIN in segment.flags:
+            world.finished = True
+            world.endpoint = world.endpoint.shutdown(now).endpoint
 
     def _gap(self, world: World, segment: Segment, octets: int) -> Finding:
         return self._differs(

@@ -25,10 +25,13 @@ EXPIRY_SLACK = 0.9
 class Shadow:
     """Follows the real server's end of one connection, and says what is wrong with what it sends."""
 
-    def __init__(self, profiles: Sequence[Profile], *, exact: bool) -> None:
-        """`exact`: on this link a segment has been handled when sending it returns, so nothing can cross."""
+    def __init__(self, profiles: Sequence[Profile], *, exact: bool, told: bool = True) -> None:
+        """`exact`: on this link a segment has been handled when sending it returns, so nothing can cross.
+
+        Not `told`: nobody calls `call`, and what the server's program does is inferred from what it sends.
+        """
         self.profiles = tuple(profiles)
-        self._explainer = Explainer(exact=exact)
+        self._explainer = Explainer(exact=exact, told=told)
         self.listening = False
         self.worlds = [World(Endpoint(profile=p)) for p in self.profiles]
 

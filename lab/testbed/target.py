@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
+import secrets
 import socket
+import time
 from types import TracebackType
 from typing import Final, Self
 
 from lab.server.client import Agent
+from lab.tcp.segment import RST, SYN, Segment
+from lab.tcp.sequence import Seq
 from lab.testbed.base import Settle
 from lab.testbed.errors import CannotRun, TargetRefused
 from lab.testbed.remote import Addresses, Way, choose_mac, find_way, open_link
+from lab.wire.codec import TcpFrame, decode, encode
 from lab.wire.link import Link
+from lab.wire.neighbours import answer
+
+KNOCK_WITHIN: Final = 3.0
+"""Seconds to wait for a first answer: a SYN is repeated by nobody here."""
 
 _OWN: Final = tuple(
     ipaddress.ip_network(network)
@@ -114,6 +123,50 @@ class Target:
     def server_address(self, family: str) -> str | None:
         """The target's address."""
         return self.way.server.get(family)
+
+    def knock(self) -> None:
+        """See whether anybody listens: one SYN for each family, taken back with a RST when it is answered.
+
+        Raises CannotRun where a family's port is closed or says nothing, KNOCK_WITHIN seconds having passed.
+        """
+        for family, server in self.way.server.items():
+            self._knock(self.way.peer[family], server)
+
+    def _knock(self, peer: str, server: str) -> None:
+        sport, iss = 65000 + secrets.randbelow(500), Seq(secrets.randbelow(2**32))
+
+        def say(segment: Segment) -> None:
+            self.link.send(
+                encode(
+                    segment,
+                    source=peer,
+                    destination=server,
+                    sport=sport,
+                    dport=self.port,
+                    source_mac=self.peer_mac,
+                    destination_mac=self.server_mac,
+                )
+            )
+
+        say(Segment(SYN, iss))
+        end = time.monotonic() + KNOCK_WITHIN
+        while (left := end - time.monotonic()) > 0:
+            for captured in self.link.wait(left):
+                decoded = decode(captured.frame)
+                if (reply := answer(decoded, (peer,), self.peer_mac)) is not None and not captured.outgoing:
+                    self.link.send(reply)
+                if not isinstance(decoded, TcpFrame) or (decoded.destination, decoded.dport) != (peer, sport):
+                    continue
+                if RST in decoded.segment.flags:
+                    raise CannotRun(
+                        f"Nothing listens on {server} port {self.port}.", "Start the server, then run again."
+                    )
+                say(Segment(RST, iss + 1))
+                return
+        raise CannotRun(
+            f"Nothing came from {server} port {self.port} within {KNOCK_WITHIN:g} seconds.",
+            "See whether the server runs, and whether a firewall stands between.",
+        )
 
     def close(self) -> None:
         """Close the link."""
