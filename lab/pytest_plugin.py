@@ -94,7 +94,7 @@ def lab_testbed(request: pytest.FixtureRequest) -> Iterator[Testbed]:
 def _lab_bench(request: pytest.FixtureRequest, lab_testbed: Testbed) -> Iterator[Bench]:
     from lab.scenario.bench import Bench
     from lab.scenario.errors import Stopped
-    from lab.scenario.play import PROFILES
+    from lab.scenario.play import profiles
 
     config = request.config
     family: Family = config.getoption("--lab-family")
@@ -103,7 +103,7 @@ def _lab_bench(request: pytest.FixtureRequest, lab_testbed: Testbed) -> Iterator
     bench = Bench(
         lab_testbed,
         family,
-        profiles=PROFILES,
+        profiles=profiles(lab_testbed),
         chance=random.Random(f"{config.getoption('--lab-seed')} {request.node.nodeid}"),
         wrap=False,
         script=Path(str(request.node.path)),

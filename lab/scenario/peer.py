@@ -236,6 +236,13 @@ class Peer:
                 "see whether the server runs and no firewall stands between: silence alone proves little",
                 field="silence",
             )
+        if self.connection.conversation.server.may_stay_silent:
+            bench.cannot_tell(
+                self.connection,
+                f"the server's {name} did not come, and its kernel may leave out repeated answers of this kind",
+                "set net.ipv4.tcp_invalid_ratelimit to 0 on the server, so that it answers each time, and run again",
+                field="silence",
+            )
         problem = Problem(
             Verdict.VIOLATES,
             f"the server's {name} did not come within {within:g} s",

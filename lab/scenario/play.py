@@ -15,13 +15,20 @@ from lab.scenario.peer import Peer
 from lab.scenario.record import Call, Packet, Problem, Remark, Result, Verdict
 from lab.scenario.server import Server
 from lab.server.client import AgentError, AgentGone
-from lab.tcp.profile import CHOICES, LINUX, MITIGATED, RFC9293, Profile
+from lab.tcp.profile import CHOICES, LINUX_EARLIER, MITIGATED, RFC9293, Profile, linux
 from lab.testbed.base import Testbed
 from lab.testbed.errors import CannotRun
 from lab.wire.errors import LinkError
 
-PROFILES: tuple[Profile, ...] = (RFC9293, MITIGATED, LINUX)
-"""What the server may be, the plainest first."""
+RATE_LIMIT = "net.ipv4.tcp_invalid_ratelimit"
+UNKNOWN_KERNEL = {RATE_LIMIT: "500"}
+"""What to expect of a kernel that nobody can ask: its defaults (milliseconds)."""
+
+
+def profiles(testbed: Testbed) -> tuple[Profile, ...]:
+    """What the server may be, the plainest first: the documents' own words, what they permit, Linux as it is set."""
+    settings = testbed.settings if testbed.agent is not None else UNKNOWN_KERNEL
+    return RFC9293, MITIGATED, linux(settings), LINUX_EARLIER
 
 
 def blank(scenario: Scenario, family: Family, verdict: Verdict) -> Result:
@@ -53,7 +60,7 @@ def play(
     bench = Bench(
         testbed,
         family,
-        profiles=PROFILES,
+        profiles=profiles(testbed),
         chance=random.Random(f"{seed} {scenario.name} {family}"),
         wrap=wrap,
         script=scenario.path,

@@ -19,7 +19,7 @@ from lab import __version__
 from lab.scenario.bench import Family
 from lab.scenario.declare import Scenario
 from lab.scenario.errors import UsageError
-from lab.scenario.play import blank, play
+from lab.scenario.play import RATE_LIMIT, blank, play
 from lab.scenario.record import Problem, Result, Run, Verdict
 from lab.testbed.base import Testbed
 from lab.testbed.errors import CannotRun
@@ -124,6 +124,12 @@ def _survey(plan: Plan, notes: list[str]) -> tuple[Plan, str]:
     """
     with closing(open_testbed(plan)) as testbed:
         way = testbed.way
+        limit = testbed.settings.get(RATE_LIMIT, "0")
+        if limit != "0":
+            notes.append(
+                f"the server's kernel repeats some answers only every {limit} ms ({RATE_LIMIT}): where one of these "
+                "does not come, nothing is concluded"
+            )
         if isinstance(testbed, Target):
             testbed.knock()
         kernel = testbed.kernel

@@ -142,6 +142,11 @@ class Shadow:
                 return None
         return finding
 
+    @property
+    def may_stay_silent(self) -> bool:
+        """Whether an answer that has not come may be left out: a stack may limit how often it repeats itself."""
+        return any(o.reply.optional for world in self.worlds for o in world.owed)
+
     def settle(self, now: float) -> Finding | None:
         """Everything sent until `now` has been handled and every answer read: worlds that still owe one are not true.
 

@@ -314,3 +314,24 @@ def test_calls_and_checks_stand_on_the_time_line(sandbox: Sandbox) -> None:
     times = [e.time for e in result.timeline]
     assert all(a <= b + 0.01 for a, b in pairwise(times))
     assert [e.number for e in result.timeline if isinstance(e, Packet)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("milliseconds", "verdict"), [("0", Verdict.CONFORMS), ("500", Verdict.INCONCLUSIVE)])
+def test_what_the_kernel_may_leave_out_is_not_held_against_it(
+    sandbox_works: None, milliseconds: str, verdict: Verdict
+) -> None:
+    """Out-of-window ACKs: with the limit set, Linux answers the first and stays silent to the second for a while."""
+
+    def script(peer: Peer, server: Server) -> None:
+        server.listen()
+        x, y = peer.open()
+        for _ in range(2):
+            peer.send(TCP(flags="A", seq=x - 1000, ack=y + 1))
+            peer.expect(TCP(flags="A", seq=y + 1, ack=x + 1), within=0.1)
+
+    settings = {"net.ipv4.tcp_invalid_ratelimit": milliseconds}
+    with Sandboxes() as sandboxes, sandboxes.make(sysctls=settings) as limited:
+        result = told(script, limited)
+    assert result.verdict is verdict, result.problems
+    if verdict is Verdict.INCONCLUSIVE:
+        assert "net.ipv4.tcp_invalid_ratelimit to 0" in result.problems[0].next_step
