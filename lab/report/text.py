@@ -132,9 +132,11 @@ def wrapped(
     `whole`: no word is ever broken, even where a line gets too long: paths and commands are to be copied.
     """
     then = " " * len(first) if then is None else then
-    room = max(width - len(first), 8)
-    pieces = textwrap.wrap(text, room, break_on_hyphens=False, break_long_words=not whole) or [""]
-    return [[((first if i == 0 else then) + piece, style)] for i, piece in enumerate(pieces)]
+    room = max(width, len(first) + 8, len(then) + 8)
+    pieces = textwrap.wrap(
+        text, room, initial_indent=first, subsequent_indent=then, break_on_hyphens=False, break_long_words=not whole
+    )
+    return [[(piece, style)] for piece in pieces or [first]]
 
 
 def cut(text: str, width: int, glyphs: Glyphs) -> str:
