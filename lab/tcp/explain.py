@@ -141,13 +141,17 @@ class Explainer:
     def _wrong_ack(self, world: World, segment: Segment) -> Finding:
         expected = world.endpoint.rcv_nxt
         off = segment.ack.ahead_of(expected)
-        told = f"{abs(off)} too {'high' if off > 0 else 'low'}"
+        message = f"the server's acknowledgement number is {abs(off)} too {'high' if off > 0 else 'low'}"
+        if world.endpoint.fin_received and off == -1:
+            message = "the server's ACK does not cover our FIN, which uses one number"
+        elif world.endpoint.fin_received and off == 1:
+            message = "the server's ACK counts our FIN twice: it uses one number"
         return self._differs(
             world,
             "ack",
             expected,
             segment.ack,
-            f"the server's acknowledgement number is {told}",
+            message,
             "RFC 9293 §3.4",
             replace(segment, ack=expected),
         )

@@ -6,7 +6,21 @@ from pathlib import Path
 
 import pytest
 
-PROXY = '''
+PROXY = """
+from scapy.layers.inet import TCP
+
+from lab.scenario import Peer, Server
+
+
+def test_a_half_close_is_taken_for_what_it_is(lab_peer: Peer, lab_server: Server) -> None:
+    lab_server.listen()
+    x, y = lab_peer.open()
+    lab_peer.send(TCP(flags="FA", seq=x + 1, ack=y + 1))
+    answer = lab_peer.expect(TCP(seq=y + 1, ack=x + 2))
+    assert "R" not in answer.flags
+"""
+
+PROGRAM = """
 from scapy.layers.inet import TCP
 
 from lab.scenario import State
@@ -20,9 +34,9 @@ def test_it_opens_and_closes(lab_peer, lab_server):
     listener.accept(lab_peer).close()
     lab_peer.expect(TCP(flags="FA", seq=y + 1))
     lab_server.is_in(State.LAST_ACK)
-'''
+"""
 
-WRONG = '''
+WRONG = """
 from scapy.layers.inet import TCP
 
 
@@ -31,7 +45,7 @@ def test_it_counts_the_fin_twice(lab_peer, lab_server):
     x, y = lab_peer.open()
     lab_peer.send(TCP(flags="FA", seq=x + 1, ack=y + 1))
     lab_peer.expect(TCP(flags="A", ack=x + 3))
-'''
+"""
 
 STORY = '''
 from scapy.layers.inet import TCP
@@ -58,8 +72,9 @@ def lines(result: pytest.RunResult) -> str:
     return "\n".join(result.outlines)
 
 
-def test_fixtures_open_and_close(inner: pytest.Pytester) -> None:
-    inner.makepyfile(PROXY)
+@pytest.mark.parametrize("text", [PROXY, PROGRAM], ids=["a proxy's author", "with the program"])
+def test_fixtures_open_and_close(inner: pytest.Pytester, text: str) -> None:
+    inner.makepyfile(text)
     inner.runpytest_subprocess().assert_outcomes(passed=1)
 
 
