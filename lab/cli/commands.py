@@ -17,7 +17,8 @@ app = typer.Typer(
     help="Open and close TCP connections by hand, on a real wire, and prove what came back.",
     epilog="Start with [b]lab run[/]: it plays every scenario against this machine's own kernel, in a namespace of its "
     "own, as root or not. Where that fails, [b]lab doctor[/] says why and how to mend it.\n\n"
-    "Exit codes: 0 no violation, 1 a violation, 2 wrong usage, 3 nothing could be concluded or run, 130 interrupted.",
+    "Exit codes: 0 no violation, 1 a violation, 2 wrong usage, 3 something could not be "
+    "concluded, or nothing run; 130 interrupted.",
     rich_markup_mode="rich",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -112,8 +113,8 @@ def run(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="JUnit XML for a CI service: violates is a failure; inconclusive and cannot run are skipped, "
-            "since they say nothing about the server; permitted and deviates pass.",
+            help="JUnit XML for a CI service: violates is a failure, inconclusive an error, cannot run is skipped; "
+            "permitted and deviates pass.",
             rich_help_panel=o.REPORT,
             show_default=False,
         ),

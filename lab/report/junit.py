@@ -1,9 +1,8 @@
 """A run as JUnit XML, the form that CI services read.
 
-A scenario over one address family is a test case. *violates* is a failure. *inconclusive* and *cannot run* are skipped,
-with the reason: they say nothing about the server, and a service that counted them as failures would disagree with
-the exit code, which is 0 as long as something was concluded and nothing violated. *permitted* and *deviates* pass,
-and say so in their output.
+A scenario over one address family is a test case. *violates* is a failure, *inconclusive* an error: it says nothing
+about the server, and yet the run is no clean bill, as its exit code says. *cannot run* is skipped, with the reason.
+*permitted* and *deviates* pass, and say so in their output.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from lab.report.text import plain
 from lab.scenario.record import Result, Run, Verdict
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_SKIPPED = (Verdict.INCONCLUSIVE, Verdict.CANNOT_RUN)
+_TOLD_AS = {Verdict.VIOLATES: "failure", Verdict.INCONCLUSIVE: "error", Verdict.CANNOT_RUN: "skipped"}
 
 
 def junit(run: Run, *, now: float | None = None) -> str:
@@ -53,8 +52,8 @@ def _counts(name: str, results: list[Result], seconds: float) -> dict[str, str]:
         "name": _clean(name),
         "tests": str(len(results)),
         "failures": str(sum(r.verdict is Verdict.VIOLATES for r in results)),
-        "errors": "0",
-        "skipped": str(sum(r.verdict in _SKIPPED for r in results)),
+        "errors": str(sum(r.verdict is Verdict.INCONCLUSIVE for r in results)),
+        "skipped": str(sum(r.verdict is Verdict.CANNOT_RUN for r in results)),
         "time": f"{seconds:.6f}",
     }
 
@@ -66,14 +65,11 @@ def _case(suite: Xml.Element, result: Result, folder: str) -> None:
     case.set("time", f"{result.seconds:.6f}")
     if result.file:
         case.set("file", _clean(result.file))
-    if result.verdict is Verdict.VIOLATES:
-        failure = Xml.SubElement(case, "failure", {"message": _clean(headline(result)), "type": "violates"})
-        failure.text = _clean(_story(result))
-    elif result.verdict in _SKIPPED:
-        message = f"{result.verdict}: {headline(result)}"
-        skipped = Xml.SubElement(case, "skipped", {"message": _clean(message)})
+    if result.verdict in _TOLD_AS:
+        message = headline(result) if result.verdict is Verdict.VIOLATES else f"{result.verdict}: {headline(result)}"
+        told = Xml.SubElement(case, _TOLD_AS[result.verdict], {"message": _clean(message), "type": str(result.verdict)})
         if result.problems:
-            skipped.text = _clean(_story(result))
+            told.text = _clean(_story(result))
     elif result.remarks:
         said = [f"{r.verdict}: {r.says} ({'; '.join(x for x in (r.section, r.source) if x)})" for r in result.remarks]
         Xml.SubElement(case, "system-out").text = _clean("\n".join(said))

@@ -78,7 +78,7 @@ def play(
         pass  # said below, first of all
     except (AgentError, LinkError, CannotRun, LabError) as error:
         bench.problems.append(_problem_of(error, scenario))
-    except Exception as error:  # the script's own mistake: say where, never as a traceback
+    except (Exception, SystemExit) as error:  # the script's own mistake: say where, never as a traceback
         bench.problems.append(_mistake(error, scenario))
     if (gone := _agent_gone(testbed, bench.problems)) is not None:
         # A server whose process ends resets what it held: that says nothing about how it speaks TCP.
@@ -175,7 +175,7 @@ def _problem_of(error: Exception, scenario: Scenario) -> Problem:
     return Problem(verdict, message, next_step=next_step, file=shown(scenario.path), line=_line(error, scenario.path))
 
 
-def _mistake(error: Exception, scenario: Scenario) -> Problem:
+def _mistake(error: BaseException, scenario: Scenario) -> Problem:
     line = _line(error, scenario.path)
     source = ""
     if line:
@@ -191,7 +191,7 @@ def _mistake(error: Exception, scenario: Scenario) -> Problem:
     )
 
 
-def _line(error: Exception, path: Path) -> int:
+def _line(error: BaseException, path: Path) -> int:
     places = [f.lineno or 0 for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     return places[-1] if places else 0
 

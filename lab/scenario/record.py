@@ -183,9 +183,14 @@ class Run:
 
     @property
     def exit_code(self) -> int:
-        """0 no violation, 1 violation, 3 nothing could be concluded or run (2, wrong usage, is never a run's)."""
+        """0 no violation, 1 violation, 3 something could not be concluded, or nothing could be run.
+
+        (2, wrong usage, is never a run's.) A run that is half inconclusive is no clean bill for a CI job.
+        """
         verdicts = set(self.summary)
         if Verdict.VIOLATES in verdicts:
             return 1
+        if Verdict.INCONCLUSIVE in verdicts:
+            return 3
         concluded = verdicts & {Verdict.CONFORMS, Verdict.PERMITTED, Verdict.DEVIATES}
         return 0 if concluded else 3

@@ -85,7 +85,8 @@ def test_options_reach_the_plan(lab, runner) -> None:
         ({"handshake/first": Verdict.PERMITTED, "handshake/open_ended": Verdict.DEVIATES}, 0),
         ({"handshake/first": Verdict.VIOLATES}, 1),
         ({"handshake/first": Verdict.VIOLATES, "handshake/open_ended": Verdict.CANNOT_RUN}, 1),
-        ({"handshake/first": Verdict.INCONCLUSIVE}, 0),
+        ({"handshake/first": Verdict.INCONCLUSIVE}, 3),
+        ({"handshake/first": Verdict.CANNOT_RUN}, 0),
         ({"handshake/first": Verdict.INCONCLUSIVE, "handshake/open_ended": Verdict.CANNOT_RUN}, 3),
     ],
 )

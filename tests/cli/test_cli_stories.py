@@ -102,7 +102,7 @@ def test_help_of_every_command(command: list[str], lab) -> None:
 
 def test_help_tells_how_verdicts_become_junit_and_exit_codes(lab) -> None:
     assert "violates is a failure" in " ".join(lab("run", "--help").stdout.replace("│", " ").split())
-    assert "3 nothing could be concluded or run" in " ".join(lab("--help").stdout.split())
+    assert "3 something could not be concluded, or nothing run" in " ".join(lab("--help").stdout.split())
 
 
 def run_python(code: str, *words: str, **options: object) -> subprocess.CompletedProcess[str]:

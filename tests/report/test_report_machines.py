@@ -61,7 +61,7 @@ def test_junit_counts_and_names(mixed: Run) -> None:
     assert root.tag == "testsuites"
     assert [(s.get("name"), s.get("tests"), s.get("failures"), s.get("errors"), s.get("skipped")) for s in root] == [
         ("handshake", "5", "2", "0", "0"),
-        ("teardown", "2", "0", "0", "2"),
+        ("teardown", "2", "0", "1", "1"),
     ]
     assert root[0].get("timestamp") == "2023-11-14T22:13:18"
     cases = {case.get("name"): case for case in root.iter("testcase")}
@@ -77,6 +77,9 @@ def test_junit_counts_and_names(mixed: Run) -> None:
     skipped = cases["lost[ipv6]"].find("skipped")
     assert skipped is not None
     assert "cannot run" in skipped.get("message", "")
+    error = cases["lost[ipv4]"].find("error")
+    assert error is not None
+    assert "inconclusive" in error.get("message", "")
     assert "deviates: a repeated SYN" in cases["repeated_syn[ipv4]"].findtext("system-out", "")
     assert len(cases["three_segments[ipv4]"]) == 0
 
