@@ -105,8 +105,9 @@ def main(arguments: "list[str]") -> int:
                 "start it with such a one, for example python3.11 -m lab.bootstrap run"
             )
         if not arguments or arguments[0] not in ("run", "test", "lab"):
-            print((__doc__ or "").split("\n\n")[1], file=sys.stderr)
-            return 0 if arguments in (["-h"], ["--help"]) else USAGE
+            asked = arguments in (["-h"], ["--help"])
+            print((__doc__ or "").split("\n\n")[1], file=sys.stdout if asked else sys.stderr)
+            return 0 if asked else USAGE
         folder = make(tests=arguments[0] == "test")
         if arguments[0] == "test":
             os.chdir(str(ROOT))  # pytest finds its configuration and the tests from here
@@ -210,7 +211,7 @@ def _run(folder: Path, where: Path, *arguments: str) -> None:
             raise
     if process.returncode:
         said = "".join(f"\n     {line}" for line in words.splitlines()[-8:] if line.strip())
-        raise Trouble(f"{explain(words)}. {arguments[0]} said:{said}")
+        raise Trouble(f"{explain(words)}\n{arguments[0]} said:{said}")
 
 
 def explain(words: str) -> str:
