@@ -15,6 +15,7 @@ def open_and_close(peer: Peer, server: Server) -> None:
     connection = listener.accept(peer)
 
     peer.send(TCP(flags="FA", seq=x + 1, ack=y + 1))
+    connection.receives_end()
     connection.set("TCP_QUICKACK", 1)  # the ACK now, and not within 0.5 s (RFC 9293 §3.8.6.3): no waiting for a timer
     peer.expect(TCP(flags="A", seq=y + 1, ack=x + 2))
     connection.close()

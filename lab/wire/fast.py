@@ -191,7 +191,7 @@ class FastPath:
                     )
                 self._sort(captured)
         one = inbox.popleft()
-        sound = self._sound(one.frame) if one.checksum_ready else None
+        sound = self._sound(one.frame)
         if sound is not None:
             _, its_flags, its_seq, its_ack = sound
             wanted_flags = its_flags in (_A, _FA) if flags is None else its_flags == flags
