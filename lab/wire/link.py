@@ -14,10 +14,11 @@ import select
 import socket
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Self
 
+from lab.wire import offload
 from lab.wire.errors import LinkError
 
 SNAPLEN: Final = 256 * 1024
@@ -34,6 +35,7 @@ _SOL_PACKET = 263
 _PACKET_ADD_MEMBERSHIP = 1
 _PACKET_STATISTICS = 6
 _PACKET_AUXDATA = 8
+_PACKET_VNET_HDR = 15
 _PACKET_MR_PROMISC = 1
 _TP_STATUS_CSUMNOTREADY = 1 << 3
 _TP_STATUS_VLAN_VALID = 1 << 4
@@ -107,6 +109,7 @@ class Link:
     def __init__(self, sock: socket.socket, interface: str) -> None:
         """Takes over `sock`, which must be as `packet_socket` makes it. Use `open` or `adopt`."""
         self._socket = sock
+        self._cuts = False
         self.interface = interface
         self.mac = _mac(sock, interface)
         self._buffer = bytearray(SNAPLEN)
@@ -121,7 +124,11 @@ class Link:
         """Opens a packet socket on `interface`. Raises LinkError, see `packet_socket`."""
         sock = packet_socket(interface)
         try:
-            return cls(sock, interface)
+            link = cls(sock, interface)
+            with contextlib.suppress(OSError):  # then merged frames stay merged
+                sock.setsockopt(_SOL_PACKET, _PACKET_VNET_HDR, 1)
+                link._cuts = True
+            return link
         except BaseException:
             sock.close()
             raise
@@ -154,7 +161,7 @@ class Link:
         Raises LinkError where the interface is gone or down, or the frame is longer than it takes.
         """
         try:
-            self._socket.send(frame)
+            self._socket.send(offload.PLAIN + frame if self._cuts else frame)
         except OSError as error:
             raise LinkError(_explain(error, self.interface, len(frame))) from error
 
@@ -170,7 +177,16 @@ class Link:
                 break
             except OSError as error:
                 raise LinkError(_explain(error, self.interface)) from error
-            found.append(_captured(view[: min(size, SNAPLEN)].tobytes(), size, ancillary, address[2]))
+            frame = view[: min(size, SNAPLEN)].tobytes()
+            if not self._cuts:
+                found.append(_captured(frame, size, ancillary, address[2]))
+                continue
+            header, frame = frame[: offload.HEADER.size], frame[offload.HEADER.size :]
+            whole = _captured(frame, size - offload.HEADER.size, ancillary, address[2])
+            if len(pieces := offload.segments(whole.frame, header)) == 1:
+                found.append(whole)
+            else:
+                found += [replace(whole, frame=piece, length=len(piece)) for piece in pieces]
         return found
 
     def wait(self, timeout: float) -> list[Captured]:
