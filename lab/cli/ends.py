@@ -1,6 +1,7 @@
 """How a command ends: errors become one sentence and an exit code, never a traceback.
 
-0 no violation, 1 violation, 2 wrong usage, 3 something could not be concluded, or nothing run, 130 interrupted (128 + the signal).
+0 no violation, 1 violation, 2 wrong usage, 3 something could not be concluded, or nothing run, 130 interrupted (128 +
+the signal).
 """
 
 from __future__ import annotations
