@@ -39,12 +39,17 @@ main(sys.argv[2], socket.socket(fileno=int(sys.argv[3])), int(sys.argv[4]), json
 class Helper:
     """One process of `lab.bench.roles`. Closing it ends it and waits for its end."""
 
-    def __init__(self, role: str, order: dict[str, Any], passed: tuple[int, ...] = ()) -> None:
-        """Start it; see `ready`. `passed` are file descriptors that it inherits. Raises CannotRun."""
+    def __init__(self, role: str) -> None:
+        """Nothing is started yet: whoever makes it sees to its end first, since a signal may come at any time."""
         self.role = role
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-P", "-c", _START, str(Path(lab.__file__).parent.parent), role]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket, self._theirs = socket.socketpair()
+        self._lines = self._socket.makefile("rb")
+
+    def start(self, order: dict[str, Any], passed: tuple[int, ...] = ()) -> None:
+        """Start it; see `ready`. `passed` are file descriptors that it inherits. Raises CannotRun."""
+        with self._theirs as theirs:
+            command = [sys.executable, "-P", "-c", _START, str(Path(lab.__file__).parent.parent), self.role]
             try:
                 self._process = subprocess.Popen(
                     [*command, str(theirs.fileno()), str(os.getpid()), json.dumps(order)],
@@ -54,11 +59,9 @@ class Helper:
                     process_group=0,  # Ctrl-C is for the benchmark, which then ends it
                 )
             except OSError as error:
-                self._socket.close()
                 raise CannotRun(
                     f"The benchmark cannot start a helper process ({error.strerror}).", "See whether Python can be run."
                 ) from error
-        self._lines = self._socket.makefile("rb")
 
     def ready(self) -> dict[str, Any]:
         """Wait until it is ready; its facts. Raises CannotRun where the system forbids what it needs."""
@@ -94,8 +97,10 @@ class Helper:
         """End it, at once. A second time it does nothing."""
         self._lines.close()
         self._socket.close()
-        self._process.kill()
-        self._process.wait()
+        self._theirs.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
 
 class Ground:
@@ -127,8 +132,9 @@ class Ground:
 
     @staticmethod
     def _helper(stack: contextlib.ExitStack, role: str, order: dict[str, Any], passed: tuple[int, ...] = ()) -> Helper:
-        helper = Helper(role, order, passed)
+        helper = Helper(role)
         stack.callback(helper.close)
+        helper.start(order, passed)
         return helper
 
     def counts(self) -> dict[str, int]:
