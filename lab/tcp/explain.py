@@ -15,7 +15,10 @@ TOO_SOON = 0.0008
 """Seconds. No retransmission timer is shorter: RFC 6298 §2.4 asks for 1 s, Linux's tail loss probe takes two ticks."""
 
 CROSSING = 0.5
-"""Seconds for which two segments may cross on a link where sending and handling are not one."""
+"""Seconds for which two segments may cross on a link where sending and handling are not one.
+
+Also on a link where they are: a timer's ACK and a program's FIN may leave by two processors, in either order.
+"""
 
 
 class Explainer:
@@ -36,6 +39,8 @@ class Explainer:
             return self._explain_reset(world, segment)
         if SYN in segment.flags:
             return self._explain_syn(world, segment, now)
+        if self._overtaken(world, segment, now):
+            return "overtaken"
         owed_syn = next((o.reply for o in world.owed if SYN in o.reply.segment.flags and not o.reply.optional), None)
         if ACK not in segment.flags or owed_syn:
             wanted = owed_syn.segment if owed_syn else replace(segment, flags=segment.flags | ACK)
@@ -286,7 +291,7 @@ class Explainer:
                 "the server sends more than the window it was offered",
                 "RFC 9293 §3.8.6",
             )
-        world.owed = self._without_acks_up_to(world, segment.ack)
+        self._acknowledged(world, segment.ack, now)
         return note
 
     @staticmethod
@@ -395,8 +400,21 @@ class Explainer:
     def _is_ack(owed: Owed) -> bool:
         return not owed.reply.segment.flags & (SYN | RST)
 
-    def _without_acks_up_to(self, world: World, ack: Seq) -> tuple[Owed, ...]:
-        return tuple(o for o in world.owed if not (self._is_ack(o) and ack.ahead_of(o.reply.segment.ack) >= 0))
+    def _acknowledged(self, world: World, ack: Seq, now: float) -> None:
+        """A segment that carries more than an ACK has answered for those that were owed."""
+        done = [o for o in world.owed if self._is_ack(o) and ack.ahead_of(o.reply.segment.ack) >= 0]
+        world.owed = tuple(o for o in world.owed if o not in done)
+        world.note_overtaken(done, now)
+
+    def _overtaken(self, world: World, segment: Segment, now: float) -> bool:
+        """A delayed ACK that left before what answered for it, and arrives behind."""
+        if segment.length or any(o.reply.segment.ack == segment.ack for o in world.owed if self._is_ack(o)):
+            return False
+        late = next((one for one in world.overtaken if one[0] == segment.ack and now - one[1] < CROSSING), None)
+        if late is None:
+            return False
+        world.overtaken = tuple(one for one in world.overtaken if one is not late)
+        return True
 
     # Telling differences
 

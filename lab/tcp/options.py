@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 
 class Kind(IntEnum):
@@ -58,6 +59,7 @@ def pack(options: Iterable[Option]) -> bytes:
     return raw + b"\0" * (-len(raw) % 4)
 
 
+@lru_cache(256)
 def parse(raw: bytes) -> tuple[Option, ...]:
     """The options in `raw`, END and what follows it left out. Never raises: an impossible length ends the list.
 

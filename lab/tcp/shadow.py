@@ -71,7 +71,7 @@ class Shadow:
             if new_life and outcome.endpoint.state is State.SYN_RECEIVED and before.state is not State.SYN_SENT:
                 world.written, world.finished, world.sent_at = b"", False, ()
                 world.edge = world.peer_edge = world.first_syn = None
-                world.acks, world.owed = (), ()
+                world.acks, world.owed, world.overtaken = (), (), ()
             if new_life or (world.peer_syn is None and SYN in segment.flags):
                 world.peer_syn = segment
             if before.rcv_nxt != outcome.endpoint.rcv_nxt:
@@ -93,6 +93,7 @@ class Shadow:
         world.choices = tuple(dict.fromkeys((*world.choices, *outcome.choices)))
         if world.endpoint.state in (State.CLOSED, State.LISTEN):
             # What a connection still owed is no longer owed once it is gone; what its end provokes is.
+            world.note_overtaken(world.owed, now)
             world.owed = ()
         world.owed += tuple(Owed(r, now, now + r.due) for r in outcome.replies)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lab.tcp.endpoint import Endpoint, Reply
@@ -34,7 +35,7 @@ class Sight:
     @property
     def incidental(self) -> bool:
         """Whether a stack may send it at any time, so that a script that waits for something else passes over it."""
-        return self.note in ("retransmission", "window update")
+        return self.note in ("retransmission", "window update", "overtaken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class World:
     """The right edge of the window the server has offered: rcv_nxt + window at most (RFC 9293 §3.8.6)."""
     peer_edge: Seq | None = None
     """The right edge of the window that the lab has offered."""
+    overtaken: tuple[tuple[Seq, float], ...] = ()
+    """Delayed ACKs that another segment answered for, with the time: they may still be on their way."""
     acks: tuple[tuple[Seq, float], ...] = ()
     """Earlier values of rcv_nxt with the time at which each was overtaken."""
     duplicate_acks: int = 0
@@ -95,6 +98,10 @@ class World:
             and mine.window_scale is not None
             and theirs.window_scale is None
         )
+
+    def note_overtaken(self, answered: Iterable[Owed], now: float) -> None:
+        """These are owed no longer, though a timer may have sent them already."""
+        self.overtaken += tuple((o.reply.segment.ack, now) for o in answered if o.reply.due)
 
     def offset(self, seq: Seq) -> int | None:
         """Where `seq` lies in the server's stream, its SYN being 0; None while its ISN is unknown."""

@@ -1,0 +1,217 @@
+"""The judge without a wire: hand-made segments of a server, each explained or refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lab.tcp import options
+from lab.tcp.conversation import Conversation
+from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
+from lab.tcp.sequence import Seq
+from lab.tcp.state import State
+from lab.tcp.world import Sight
+
+X, Y = Seq(0xFFFF_FFFF), Seq(0xFFFF_FFFE)
+"""Both sides' first numbers, at the top of the circle."""
+
+SYN_ACK = Segment(SYN | ACK, Y, X + 1, window=1000)
+
+
+def listening(*, told: bool = True) -> Conversation:
+    talk = Conversation(told=told)
+    talk.server.listen()
+    return talk
+
+
+def opened(*, told: bool = True) -> Conversation:
+    talk = listening(told=told)
+    talk.peer_sends(Segment(SYN, X), 0.0)
+    assert talk.server_sends(SYN_ACK, 0.001).finding is None
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1), 0.002)
+    assert talk.server.best.endpoint.state is State.ESTABLISHED
+    assert talk.server.settle(0.003) is None
+    return talk
+
+
+def wrong(sight: Sight, field: str, words: str) -> None:
+    assert sight.finding is not None
+    assert sight.finding.field == field
+    assert words in sight.finding.message
+    assert sight.finding.section
+
+
+@pytest.mark.parametrize(
+    ("answer", "field", "words"),
+    [
+        (replace(SYN_ACK, ack=X), "ack", "wrong ack"),
+        (replace(SYN_ACK, ack=X + 2), "ack", "wrong ack"),
+        (replace(SYN_ACK, flags=SYN), "flags", "wrong flags"),
+        (replace(SYN_ACK, flags=ACK), "flags", "wrong flags"),
+        (replace(SYN_ACK, flags=RST | ACK), "flags", "resets the connection without a reason"),
+        (replace(SYN_ACK, options=options.pack([options.window_scale(7)])), "options", "window scale"),
+        (replace(SYN_ACK, options=options.pack([options.timestamps(1)])), "options", "timestamps"),
+        (replace(SYN_ACK, options=options.pack([options.sack_permitted()])), "options", "SACK permitted"),
+    ],
+)
+def test_answers_to_a_syn(answer: Segment, field: str, words: str) -> None:
+    talk = listening()
+    talk.peer_sends(Segment(SYN, X), 0.0)
+    wrong(talk.server_sends(answer, 0.001), field, words)
+
+
+def test_a_syn_ack_comes_again_from_the_same_number_and_not_at_once() -> None:
+    talk = listening()
+    talk.peer_sends(Segment(SYN, X), 0.0)
+    talk.server_sends(SYN_ACK, 0.001)
+    assert talk.server_sends(SYN_ACK, 1.001) == Sight(None, "retransmission", "RFC 9293 §3.10.7.2")
+    wrong(talk.server_sends(replace(SYN_ACK, seq=Y + 5), 3.0), "seq", "wrong seq")
+    talk = listening()
+    talk.peer_sends(Segment(SYN, X), 0.0)
+    talk.server_sends(SYN_ACK, 0.001)
+    wrong(talk.server_sends(SYN_ACK, 0.0011), "silence", "repeats a segment at once")
+
+
+def test_an_answer_that_is_owed_is_missed() -> None:
+    talk = listening()
+    talk.peer_sends(Segment(SYN, X), 0.0)
+    assert talk.server.missing(0.0) is not None
+    finding = talk.server.settle(0.0)
+    assert finding is not None
+    assert finding.expected == "a segment with flags SA"
+    assert finding.observed == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("segment", "field", "words"),
+    [
+        (Segment(ACK, Y + 1, X + 1, window=1000), "silence", "nothing asked for"),
+        (Segment(ACK, Y + 2, X + 1, window=1000), "seq", "next sequence number"),
+        (Segment(ACK, Y + 1, X + 2, window=1000), "ack", "1 too high"),
+        (Segment(ACK, Y + 1, X, window=1000), "ack", "1 too low"),
+        (Segment(ACK, Y + 1, X + 1, window=999), "window", "takes back 1 octets"),
+        (Segment(ACK, Y + 1, X + 1, window=1000, payload=b"?"), "payload", "more data than its program has written"),
+        (Segment(FIN | ACK, Y + 1, X + 1, window=1000), "flags", "though its program has not closed"),
+        (Segment(RST, Y + 1), "silence", "without a reason"),
+        (Segment(SYN | ACK, Y, X + 1, window=1000), "flags", "sends a SYN in ESTABLISHED"),
+        (Segment(Segment(ACK, Y).flags & SYN, Y + 1, X + 1), "flags", "wrong flags"),
+    ],
+)
+def test_what_nobody_asked_for(segment: Segment, field: str, words: str) -> None:
+    wrong(opened().server_sends(segment, 1.0), field, words)
+
+
+def test_a_window_may_grow() -> None:
+    assert opened().server_sends(Segment(ACK, Y + 1, X + 1, window=2000), 1.0).note == "window update"
+
+
+def test_the_programs_words_are_known() -> None:
+    talk = opened()
+    talk.server.call("send", lambda end: end.send(b"abc", 1.0), 1.0, b"abc")
+    assert talk.server_sends(Segment(ACK, Y + 1, X + 1, 1000, b"ab"), 1.0).finding is None
+    wrong(talk.server_sends(Segment(ACK, Y + 3, X + 1, 1000, b"x"), 1.0), "payload", "not what its program wrote")
+    wrong(talk.server_sends(Segment(ACK, Y + 5, X + 1, 1000, b"c"), 1.0), "seq", "leaves out 1 sequence numbers")
+
+
+def test_what_was_acknowledged_is_not_sent_again() -> None:
+    talk = opened()
+    talk.server.call("send", lambda end: end.send(b"abc", 1.0), 1.0, b"abc")
+    talk.server_sends(Segment(ACK, Y + 1, X + 1, 1000, b"abc"), 1.0)
+    assert talk.server_sends(Segment(ACK, Y + 1, X + 1, 1000, b"abc"), 1.3).note == "retransmission"
+    talk.peer_sends(Segment(ACK, X + 1, Y + 4), 1.4)
+    wrong(talk.server_sends(Segment(ACK, Y + 1, X + 1, 1000, b"abc"), 2.0), "seq", "has been acknowledged")
+
+
+@pytest.mark.parametrize(("late", "finds"), [(0.499, False), (0.51, True)])
+def test_the_ack_of_a_fin_may_wait_for_half_a_second(late: float, finds: bool) -> None:
+    """RFC 9293 §3.8.6.3 (MUST-40)."""
+    talk = opened()
+    talk.peer_sends(Segment(FIN | ACK, X + 1, Y + 1), 1.0)
+    assert talk.server.settle(1.1) is None
+    sight = talk.server_sends(Segment(ACK, Y + 1, X + 2, window=999), 1.0 + late)
+    assert (sight.finding is not None) is finds
+    assert (talk.server.settle(1.6) is None) is not finds or sight.finding is not None
+
+
+def test_a_fin_is_counted_once() -> None:
+    for ack, words in ((X + 1, "does not cover our FIN"), (X + 3, "counts our FIN twice")):
+        talk = opened()
+        talk.peer_sends(Segment(FIN | ACK, X + 1, Y + 1), 1.0)
+        wrong(talk.server_sends(Segment(ACK, Y + 1, ack, window=999), 1.0), "ack", words)
+
+
+def test_a_delayed_ack_may_be_overtaken_by_the_fin_once() -> None:
+    """The timer's ACK and the program's FIN leave by two processors: they may arrive in either order."""
+    talk = opened()
+    talk.peer_sends(Segment(FIN | ACK, X + 1, Y + 1), 1.0)
+    talk.server.call("close", lambda end: end.close(1.04), 1.04)
+    assert talk.server_sends(Segment(FIN | ACK, Y + 1, X + 2, window=999), 1.04).finding is None
+    late = Segment(ACK, Y + 1, X + 2, window=999)
+    sight = talk.server_sends(late, 1.0401)
+    assert (sight.finding, sight.note, sight.incidental) == (None, "overtaken", True)
+    wrong(talk.server_sends(late, 1.0402), "silence", "nothing asked for")
+
+
+def test_the_kernels_word_is_held_against_the_model() -> None:
+    talk = opened()
+    assert talk.server.compare_state(State.ESTABLISHED, 1.0) is None
+    finding = talk.server.compare_state(State.CLOSE_WAIT, 1.0)
+    assert finding is not None
+    assert (finding.field, finding.expected, finding.observed) == ("state", "ESTABLISHED", "CLOSE-WAIT")
+
+
+def test_time_wait_may_end_when_its_time_has_come_and_not_before() -> None:
+    talk = opened()
+    talk.server.call("close", lambda end: end.close(1.0), 1.0)
+    talk.server_sends(Segment(FIN | ACK, Y + 1, X + 1, window=1000), 1.0)
+    talk.peer_sends(Segment(FIN | ACK, X + 1, Y + 2), 1.1)
+    talk.server_sends(Segment(ACK, Y + 2, X + 2, window=999), 1.1)
+    assert talk.server.best.endpoint.state is State.TIME_WAIT
+    assert not talk.server.could_be_in(State.CLOSED, 40.0)
+    assert talk.server.could_be_in(State.CLOSED, 61.2)  # Linux: 60 s
+    assert talk.server.compare_state(State.TIME_WAIT, 100.0) is None  # the RFC: 240 s
+    assert talk.server.compare_state(State.CLOSED, 241.2) is None
+    assert talk.server.best.endpoint.profile.name == "rfc9293"
+
+
+def test_of_a_program_that_nobody_tells_only_the_numbers_can_be_wrong() -> None:
+    talk = opened(told=False)
+    assert talk.server_sends(Segment(ACK, Y + 1, X + 1, 1000, b"hello"), 1.0).finding is None
+    wrong(talk.server_sends(Segment(ACK, Y + 8, X + 1, 1000, b"!"), 1.1), "seq", "leaves out 2 sequence numbers")
+    talk = opened(told=False)
+    assert talk.server_sends(Segment(FIN | ACK, Y + 1, X + 1, 1000, b"bye"), 1.0).finding is None
+    assert talk.server.best.endpoint.state is State.FIN_WAIT_1
+    wrong(talk.server_sends(Segment(ACK, Y + 5, X + 1, 1000, b"more"), 1.1), "payload", "behind its FIN")
+    assert opened(told=False).server_sends(Segment(RST | ACK, Y + 1, X + 1), 1.0).finding is None
+
+
+def test_a_segment_with_a_wrong_checksum_does_not_reach_the_server() -> None:
+    talk = listening()
+    talk.peer_sends(Segment(SYN, X), 0.0, sound=False)
+    assert talk.server.best.endpoint.state is State.LISTEN
+    assert talk.server.settle(1.0) is None
+
+
+def test_an_old_duplicate_does_not_move_the_labs_own_end() -> None:
+    talk = listening()
+    talk.peer_sends(Segment(SYN, X), 0.0, ours=False)
+    assert talk.peer.state is State.CLOSED
+    assert talk.server.best.endpoint.state is State.SYN_RECEIVED
+
+
+def test_the_plainest_world_is_told_while_it_stands() -> None:
+    """A repeated SYN: the RFC's plain words have an ACK; the same SYN+ACK again is permitted, and named."""
+    talk = listening()
+    talk.peer_sends(Segment(SYN, X), 0.0)
+    talk.server_sends(SYN_ACK, 0.001)
+    talk.peer_sends(Segment(SYN, X), 0.1)
+    assert talk.server_sends(Segment(ACK, Y + 1, X + 1, window=1000), 0.1).finding is None
+    assert talk.server.best.choices == ()
+    talk = listening()
+    talk.peer_sends(Segment(SYN, X), 0.0)
+    talk.server_sends(SYN_ACK, 0.001)
+    talk.peer_sends(Segment(SYN, X), 0.1)
+    assert talk.server_sends(SYN_ACK, 0.1).finding is None
+    assert talk.server.settle(0.2) is None
+    assert talk.server.best.choices == ("synack-repeated",)
