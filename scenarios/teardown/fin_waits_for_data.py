@@ -23,17 +23,23 @@ def fin_waits_for_data(peer: Peer, server: Server) -> None:
     connection = listener.accept(peer)
 
     connection.send(words)
-    peer.expect_data(words[:window])
+    sent = 0
+    while sent < window:
+        if sent:  # its first flight may be a single segment (RFC 5681 §3.1): heard, yet no room is gained
+            peer.send(TCP(flags="A", seq=x + 1, ack=y + 1 + sent, window=window - sent))
+        sent += len(bytes(peer.expect(TCP(flags="A", seq=y + 1 + sent, ack=x + 1)).payload))
+    peer.check(sent == window, "payload", f"{window} octets", str(sent), "what our window takes is sent, and no more")
     connection.close()
     peer.expect_silence()
     server.is_in(State.FIN_WAIT_1)
 
-    sent = window
-    peer.send(TCP(flags="A", seq=x + 1, ack=y + 1 + sent, window=window))
     ended = False
     while not ended:
+        peer.send(TCP(flags="A", seq=x + 1, ack=y + 1 + sent, window=window))
         segment = peer.expect(TCP(seq=y + 1 + sent, ack=x + 1))
-        sent += len(bytes(segment.payload))
+        piece = bytes(segment.payload)
+        peer.check(piece == words[sent : sent + len(piece)], "payload", "the rest", repr(piece), "nothing is lost")
+        sent += len(piece)
         ended = "F" in segment.flags
     peer.check(sent == size, "seq", f"FIN at {1 + size}", f"FIN at {1 + sent}", "the FIN stands behind the last octet")
     peer.send(TCP(flags="A", seq=x + 1, ack=y + 1 + sent + 1, window=window))

@@ -9,7 +9,10 @@ from lab.scenario import Peer, Server, State, scenario
     evidence_for=["9293-3.6-fig13", "9293-3.6-case3", "9293-3.3.2-finwait1-closing", "9293-3.3.2-closing-timewait"],
 )
 def simultaneous_close(peer: Peer, server: Server) -> None:
-    """Two FINs cross. Neither acknowledges the other, so each end waits in CLOSING for the ACK of its own."""
+    """Two FINs cross. Neither acknowledges the other, so each end waits in CLOSING for the ACK of its own.
+
+    An ACK of what came before its FIN does not end the wait.
+    """
     listener = server.listen()
     x, y = peer.open()
     connection = listener.accept(peer)
@@ -19,7 +22,9 @@ def simultaneous_close(peer: Peer, server: Server) -> None:
     server.is_in(State.FIN_WAIT_1)
 
     peer.send(TCP(flags="FA", seq=x + 1, ack=y + 1), note="crosses the server's FIN")
-    peer.expect(TCP(flags="A", seq=y + 2, ack=x + 2))
+    peer.expect(TCP(ack=x + 2))  # alone, or on the FIN said again
+    server.is_in(State.CLOSING)
+    peer.replay(TCP(flags="A", seq=x + 2, ack=y + 1))
     server.is_in(State.CLOSING)
 
     peer.send(TCP(flags="A", seq=x + 2, ack=y + 2))
