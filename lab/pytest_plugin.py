@@ -235,6 +235,7 @@ class ScenarioItem(pytest.Item):
             pytest.skip("slow: --lab-slow runs it")
         try:
             testbed = _open(config)
+            alone = testbed is None
             if testbed is None:
                 testbed = config.stash.setdefault(_SANDBOXES, Sandboxes()).make()
         except (CannotRun, LinkError) as error:
@@ -245,7 +246,7 @@ class ScenarioItem(pytest.Item):
             if testbed.peer_address(self.family) is None or testbed.server_address(self.family) is None:
                 pytest.skip(f"this testbed has no {self.family} address")
             seed = config.getoption("--lab-seed")
-            result = play(self.scenario, testbed, self.family, seed=seed, wrap=self.wrap)
+            result = play(self.scenario, testbed, self.family, seed=seed, wrap=self.wrap, alone=alone)
         finally:
             testbed.close()
         self.user_properties.append(("verdict", str(result.verdict)))

@@ -36,6 +36,9 @@ from lab.wire.neighbours import answer
 
 Family = Literal["ipv4", "ipv6"]
 
+PREEMPTED = 0.002
+"""Seconds inside `send()` that tell of a busy machine: a veth pair takes some 0.00002."""
+
 BEFORE_BLAME = 0.3
 """Seconds that the lab looks again before it says that something owed did not come. Only a failing run spends them."""
 
@@ -62,9 +65,12 @@ class Bench:
         chance: random.Random,
         wrap: bool,
         script: Path,
+        alone: bool = False,
         on_entry: Callable[[Packet | Call], None] | None = None,
     ) -> None:
+        """`alone`: nobody else has used this testbed, so that whatever the server sends belongs to this run."""
         self.testbed = testbed
+        self.alone = alone
         self.family: Family = family
         self.profiles = profiles
         self.chance = chance
@@ -118,15 +124,23 @@ class Bench:
         """Send one frame of a connection, and judge everything that it provokes at once."""
         self.pump()
         decoded = decode(frame)
-        stamp, now = time.time(), self.now()
+        before = time.time()
         self.testbed.link.send(frame)
+        stamp = time.time()
         self.sent += 1
+        # A machine that takes its time here must not make the server seem late: what it owes is owed from now on.
+        now = stamp - self._began
         answers = self.testbed.link.drain()
-        # What the server had sent before ours left is judged by what it knew then.
-        self._take([c for c in answers if c.timestamp < stamp])
-        packet = self._record(frame, stamp, now, "peer")
+        sound = (
+            isinstance(decoded, TcpFrame)
+            and decoded.checksum_correct
+            and decoded.ip_checksum_correct
+            and not decoded.truncated
+        )
+        crossed = self._crossed(connection, decoded if sound else None, answers, before, stamp, ours=ours)
+        self._take(answers[:crossed])
+        packet = self._record(frame, before if stamp - before < PREEMPTED else stamp, now, "peer")
         if isinstance(decoded, TcpFrame):
-            sound = decoded.checksum_correct and decoded.ip_checksum_correct and not decoded.truncated
             connection.conversation.peer_sends(decoded.segment, now, sound=sound, ours=ours)
             packet.segment = decoded.segment
             packet.connection = connection.name
@@ -134,10 +148,45 @@ class Bench:
             packet.seq, packet.ack = connection.relative(decoded.segment, from_peer=True)
             self._stand(packet, connection)
         self._note(packet)
-        self._take([c for c in answers if c.timestamp >= stamp])
+        self._take(answers[crossed:])
         self.pump()
         if self.testbed.settle in ("exact", "agent"):
             self.settle(connection)
+
+    def _crossed(
+        self,
+        connection: Connection,
+        sent: Decoded | None,
+        answers: list[Captured],
+        before: float,
+        stamp: float,
+        *,
+        ours: bool,
+    ) -> int:
+        """How many of `answers` the server had sent before ours reached it: they are judged by what it knew then.
+
+        Those from before `send()` surely. Where the lab was kept waiting inside, its kernel's clock cannot tell for the
+        others, and the first order that explains all of them is taken.
+        """
+        surely = sum(c.timestamp < before for c in answers)
+        if stamp - before < PREEMPTED or not isinstance(sent, TcpFrame):
+            return surely
+        mine = [(i, d.segment) for i, c in enumerate(answers) if (d := self._of(connection, c)) is not None]
+        for split in range(surely, len(answers) + 1):
+            trial = connection.conversation.copy()
+            sights = [trial.server_sends(segment, stamp - self._began) for i, segment in mine if i < split]
+            trial.peer_sends(sent.segment, stamp - self._began, ours=ours)
+            sights += [trial.server_sends(segment, stamp - self._began) for i, segment in mine if i >= split]
+            if all(sight.finding is None for sight in sights) and trial.server.missing(stamp - self._began) is None:
+                return split
+        return surely
+
+    def _of(self, connection: Connection, one: Captured) -> TcpFrame | None:
+        """The segment of the server on that connection, where the frame is one."""
+        frame = decode(one.frame)
+        if not isinstance(frame, TcpFrame) or one.outgoing or frame.source != self.server_address:
+            return None
+        return frame if (frame.sport, frame.dport) == (connection.server_port, connection.peer_port) else None
 
     def pump(self, wait: float = 0.0) -> bool:
         """Judge all frames that are there, waiting up to `wait` seconds for the first; whether there was any."""
@@ -180,13 +229,26 @@ class Bench:
             self._note(packet)
             return
         connection = self.connections.get(frame.dport)
-        if connection is None:
-            return
-        if connection.server_port is None and SYN in frame.segment.flags:
+        if connection is not None and connection.server_port is None and SYN in frame.segment.flags:
             connection.server_port = frame.sport
-        if connection.server_port != frame.sport:
-            return
-        self._judge(connection, one, frame)
+        if connection is not None and connection.server_port == frame.sport:
+            self._judge(connection, one, frame)
+        elif self.alone:
+            self._stray(one, frame)
+
+    def _stray(self, one: Captured, frame: TcpFrame) -> None:
+        """A segment that belongs to no connection, where nobody but the server can have sent it."""
+        packet = self._record(one.frame, one.timestamp, self.now(), "server")
+        packet.segment, packet.note = frame.segment, f"port {frame.sport} to port {frame.dport}"
+        self._note(packet)
+        finding = Finding(
+            "port",
+            "the ports of a connection",
+            f"{frame.sport} to {frame.dport}",
+            "the server sends a segment that belongs to no connection",
+            "RFC 9293 §3.3.1",
+        )
+        self.complain(next(iter(self.connections.values())), finding, packet=packet, witness="wire")
 
     def _judge(self, connection: Connection, one: Captured, frame: TcpFrame) -> None:
         # The kernel's time of arrival, not ours of looking: a busy machine must not make a server seem late.

@@ -26,6 +26,7 @@ class Peer:
     def __init__(self, bench: Bench, connection: Connection) -> None:
         self.bench = bench
         self.connection = connection
+        self._last: float | None = None
 
     # Where it stands
 
@@ -132,31 +133,36 @@ class Peer:
     def expect(self, packet: Scapy, *, within: float = PATIENCE, not_before: float = 0.0) -> Scapy:
         """The server's next segment, which must have the fields that `packet` sets; a Scapy TCP layer.
 
-        Waits up to `within` seconds for it. With `not_before` it must not come sooner than that many seconds from
-        now. Segments that a stack may send at any time (a repetition, a window update) are passed over unless they
-        are what is expected. PSH is compared only when it is asked for.
+        Waits up to `within` seconds for it. With `not_before` it must not come sooner than that many seconds after
+        the last segment that was received, by the kernel's clock; `time` of what is returned is when it arrived, in
+        seconds since the run began. Segments that a stack may send at any time (a repetition, a window update) are
+        passed over unless they are what is expected. PSH, ECE and CWR are compared only when they are asked for.
         """
         try:
             wanted = wanted_fields(packet)
         except ValueError as error:
             raise ScenarioError(str(error)) from error
+        _seconds(within), _seconds(not_before)
         began = self.bench.now()
+        since = began if self._last is None else self._last
         received = self._next(wanted, within, began)
         self.bench.checks += 1
-        early = not_before - (received.packet.time - began)
-        if not_before and early > 0:
+        if not_before and received.packet.time - since < not_before:
             self._object(
                 Finding(
                     "silence",
                     f"nothing for {not_before:g} s",
-                    f"a segment after {received.packet.time - began:.3f} s",
+                    f"a segment after {received.packet.time - since:.3f} s",
                     "the server's segment came too soon",
                     "RFC 9293 §3.8.1",
                 ),
                 received,
             )
         self.bench.stop_if_wrong()
-        return as_tcp(received.frame, received.raw)
+        self._last = received.packet.time
+        tcp = as_tcp(received.frame, received.raw)
+        tcp.time = received.packet.time
+        return tcp
 
     def _next(self, wanted: dict[str, object], within: float, began: float) -> Received:
         inbox = self.connection.inbox
@@ -184,7 +190,8 @@ class Peer:
             observed: object = getattr(segment, name) if hasattr(segment, name) else getattr(frame, name, None)
             if name == "flags":
                 assert isinstance(expected, Flags)
-                mask = Flags(0x1FF) if PSH in expected else ~PSH
+                # A stack that offers ECN sets ECE and CWR (RFC 3168 §6.1): compared only when asked for, like PSH.
+                mask = Flags(0x1FF) & ~(_UNASKED & ~expected)
                 if expected & mask == segment.flags & mask:
                     continue
                 expected, observed = letters(expected), letters(segment.flags)
@@ -362,9 +369,17 @@ class Peer:
 
     def wait(self, seconds: float) -> None:
         """Let time pass, watching the wire."""
-        if seconds < 0:
-            raise ScenarioError("time does not run backwards: wait() takes seconds, 0 or more")
-        self.bench.wait(seconds)
+        self.bench.wait(_seconds(seconds))
+
+
+_UNASKED = PSH | Flags.ECE | Flags.CWR
+
+
+def _seconds(value: float) -> float:
+    """A time to wait. Raises ScenarioError for one that cannot be waited for."""
+    if not 0 <= value < float("inf"):
+        raise ScenarioError(f"{value:g} is no time to wait: say seconds, 0 or more")
+    return value
 
 
 def _shown(value: object) -> str:

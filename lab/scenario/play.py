@@ -52,6 +52,7 @@ def play(
     *,
     seed: int,
     wrap: bool,
+    alone: bool = False,
     on_entry: Callable[[Packet | Call], None] | None = None,
 ) -> Result:
     """Run the script once. Never raises for anything the server, the network or the script does: the result says it."""
@@ -64,6 +65,7 @@ def play(
         chance=random.Random(f"{seed} {scenario.name} {family}"),
         wrap=wrap,
         script=scenario.path,
+        alone=alone,
         on_entry=on_entry,
     )
     result.peer_address, result.server_address = bench.peer_address, bench.server_address

@@ -188,7 +188,7 @@ def _work(
     try:
         testbed: Testbed = Sandbox.adopt(channel) if channel is not None else open_testbed(plan)
         with closing(testbed):
-            result = play(scenario, testbed, family, seed=plan.seed, wrap=wrap)
+            result = play(scenario, testbed, family, seed=plan.seed, wrap=wrap, alone=channel is not None)
     except CannotRun as error:
         result = _cannot(scenario, family, error)
     pipe.send(result)

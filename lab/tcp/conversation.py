@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 from lab.tcp.endpoint import Endpoint
@@ -28,6 +29,12 @@ class Conversation:
 
     def __post_init__(self) -> None:
         self.server = Shadow(self.profiles, exact=self.exact, told=self.told)
+
+    def copy(self) -> Conversation:
+        """Another that goes its own way from here."""
+        other = copy(self)
+        other.server = self.server.copy()
+        return other
 
     def peer_sends(self, segment: Segment, now: float, *, sound: bool = True, ours: bool = True) -> None:
         """The lab sends `segment`. Not `sound`: its checksum is wrong, so that a server must not take notice.

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lab.tcp.endpoint import Reply
 from lab.tcp.options import Kind
-from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Segment, letters
+from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, Segment, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.tcp.world import Finding, Owed, World
@@ -95,7 +95,9 @@ class Explainer:
     def _explain_syn(self, world: World, segment: Segment, now: float) -> str | Finding:
         for one in world.owed:
             if SYN in one.reply.segment.flags:
-                complaint = self._compare(world, one.reply, segment) or self._check_syn_options(world, segment)
+                free = one.reply.free | ({"ack"} if self._keeps_text(world, segment) else set())
+                reply = replace(one.reply, free=frozenset(free))
+                complaint = self._compare(world, reply, segment) or self._check_syn_options(world, segment)
                 if complaint is None:
                     world.owed = tuple(o for o in world.owed if o is not one)
                     repeated = world.first_syn is not None and world.first_syn.flags == segment.flags
@@ -120,6 +122,16 @@ class Explainer:
             optional=True,
         )
         return self._compare(world, again, segment) or self._too_soon(world, 0, now) or "retransmission"
+
+    @staticmethod
+    def _keeps_text(world: World, segment: Segment) -> bool:
+        """A SYN+ACK that covers the text of our SYN: it was kept, and counts from now on (RFC 9293 §3.5)."""
+        syn, end = world.peer_syn, world.endpoint
+        if syn is None or not syn.payload or segment.ack != syn.end or world.first_syn is not None:
+            return False
+        world.endpoint = replace(end, rcv_nxt=segment.ack, receive_buffer=syn.payload, held=())
+        world.choices = tuple(dict.fromkeys((*world.choices, "syn-text-acknowledged")))
+        return True
 
     def _check_liveness(self, world: World, segment: Segment) -> Finding | None:
         if world.endpoint.state in (State.CLOSED, State.LISTEN, State.SYN_SENT) and world.owed == ():
@@ -167,6 +179,12 @@ class Explainer:
             return None
         agreed = mine.timestamps is not None and theirs.timestamps is not None
         carries = segment.timestamps is not None
+        if agreed and carries and (finding := self._check_stamps(world, segment)) is not None:
+            return finding
+        if segment.option(Kind.MSS) is not None:
+            return Finding(
+                "options", "no MSS", "MSS", "the server announces a segment size outside a SYN", "RFC 9293 §3.7.1"
+            )
         if agreed != carries:
             return Finding(
                 "options",
@@ -181,12 +199,73 @@ class Explainer:
             )
         return None
 
+    @staticmethod
+    def _check_stamps(world: World, segment: Segment) -> Finding | None:
+        """Timestamps echo one of ours, and do not go back (RFC 7323 §3.2, §4.1)."""
+        assert segment.timestamps is not None
+        value, echo = segment.timestamps
+        if ACK in segment.flags and world.stamps and echo not in world.stamps:
+            return Finding(
+                "options",
+                f"TSecr {max(world.stamps)}" if len(world.stamps) == 1 else "a TSecr that the lab has sent as TSval",
+                f"TSecr {echo}",
+                "the server echoes a timestamp that the lab has not sent",
+                "RFC 7323 §3.2",
+            )
+        last = world.last_stamp
+        if last is not None and Seq(value).ahead_of(Seq(last)) < 0:
+            return Finding(
+                "options",
+                f"TSval {last} or later",
+                f"TSval {value}",
+                "the server's timestamp clock goes back",
+                "RFC 7323 §4.1",
+            )
+        return None
+
+    @staticmethod
+    def _check_form(segment: Segment) -> Finding | None:
+        """Each option of a SYN once, and of its proper length (RFC 9293 §3.2, MUST-68; RFC 7323 §2.3)."""
+        lengths = {Kind.MSS: 2, Kind.WINDOW_SCALE: 1, Kind.SACK_PERMITTED: 0, Kind.TIMESTAMPS: 8}
+        seen: list[int] = []
+        for option in segment.parsed_options:
+            wanted = lengths.get(Kind(option.kind)) if option.kind in set(Kind) else None
+            if not option.sound or (wanted is not None and len(option.data) != wanted):
+                told = f"{len(option.data)} octets of data" if option.sound else "an impossible length"
+                expected = "a length that fits the header" if wanted is None else f"{wanted} octets of data"
+                message = f"option {option.kind} of the server's SYN is malformed"
+                return Finding("options", expected, told, message, "RFC 9293 §3.2")
+            if option.kind in seen and wanted is not None:
+                return Finding(
+                    "options",
+                    "once",
+                    "twice",
+                    f"option {option.kind} stands twice in the server's SYN",
+                    "RFC 9293 §3.2",
+                )
+            seen.append(option.kind)
+        if segment.window_scale is not None and segment.window_scale > 14:
+            return Finding(
+                "options",
+                "a shift of 14 at most",
+                str(segment.window_scale),
+                "the server's window scale is too large",
+                "RFC 7323 §2.3",
+            )
+        return None
+
     def _check_syn_options(self, world: World, segment: Segment) -> Finding | None:
         """Options of a SYN+ACK: given back only when offered.
 
         Where SYNs cross, the server has made its own offer already (RFC 7323 §2.2, §3.2).
         """
+        if (finding := self._check_form(segment)) is not None:
+            return finding
         theirs = world.peer_syn
+        if theirs is not None and theirs.timestamps and segment.timestamps and ACK in segment.flags:
+            finding = self._check_stamps(world, segment)
+            if finding is not None:
+                return finding
         crossing = world.first_syn is not None and ACK not in world.first_syn.flags
         if ACK not in segment.flags or theirs is None or crossing:
             return None
@@ -420,7 +499,7 @@ class Explainer:
 
     def _compare(self, world: World, reply: Reply, segment: Segment) -> Finding | None:
         wanted, free = reply.segment, reply.free
-        ignored = PSH | (ACK if "ack-flag" in free else type(PSH)(0))
+        ignored = PSH | self._ecn_setup(world, segment)
         want: Seq | str
         got: Seq | str
         if (wanted.flags & ~ignored) != (segment.flags & ~ignored):
@@ -437,6 +516,16 @@ class Explainer:
         return self._differs(
             world, field_, want, got, f"the server's {kind} has the wrong {field_}", reply.rule, wanted
         )
+
+    @staticmethod
+    def _ecn_setup(world: World, segment: Segment) -> Flags:
+        """The flags by which a SYN offers ECN, and a SYN+ACK takes up the offer (RFC 3168 §6.1.1)."""
+        if SYN not in segment.flags:
+            return Flags(0)
+        if ACK not in segment.flags:
+            return Flags.ECE | Flags.CWR
+        offered = world.peer_syn is not None and Flags.ECE | Flags.CWR in world.peer_syn.flags
+        return Flags.ECE if offered else Flags(0)
 
     def _differs(
         self,

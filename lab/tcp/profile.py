@@ -416,6 +416,14 @@ CHOICES: dict[str, Choice] = {
             ("6298-2.4-min",),
         ),
         Choice(
+            "syn-text-acknowledged",
+            "permitted",
+            "Text on a SYN is acknowledged by the SYN,ACK, and given to the program once the connection stands.",
+            "RFC 9293 §3.5",
+            "RFC 9293 §3.5: data on a SYN must be kept until the connection is known to be valid; RFC 7413 §4.2.2",
+            ("9293-3.5-data-hold", "9293-3.10.7.2-syn-text"),
+        ),
+        Choice(
             "crossing-syns-scale",
             "deviates",
             "After crossing SYNs it scales its windows although only its own SYN offered to.",
@@ -480,7 +488,7 @@ _LATER = frozenset({"window-overrun", "half-open-echo"})
 
 LINUX = Profile(
     "linux",
-    frozenset(CHOICES) - {"time-wait-ignores-rst", "timestamps-required", *_EARLIER},
+    frozenset(CHOICES) - {"time-wait-ignores-rst", "timestamps-required", "syn-text-acknowledged", *_EARLIER},
     Parameters(
         msl=30.0,
         time_wait=60.0,

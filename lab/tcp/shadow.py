@@ -35,6 +35,12 @@ class Shadow:
         self.listening = False
         self.worlds = [World(Endpoint(profile=p)) for p in self.profiles]
 
+    def copy(self) -> Shadow:
+        """Another that goes its own way from here."""
+        other = copy(self)
+        other.worlds = [copy(world) for world in self.worlds]
+        return other
+
     # What it is told
 
     def listen(self) -> None:
@@ -70,13 +76,16 @@ class Shadow:
             new_life = SYN in segment.flags and outcome.endpoint.irs != before.irs
             if new_life and outcome.endpoint.state is State.SYN_RECEIVED and before.state is not State.SYN_SENT:
                 world.written, world.finished, world.sent_at = b"", False, ()
-                world.edge = world.peer_edge = world.first_syn = None
+                world.edge = world.peer_edge = world.first_syn = world.last_stamp = None
+                world.stamps = frozenset()
                 world.acks, world.owed, world.overtaken = (), (), ()
             if new_life or (world.peer_syn is None and SYN in segment.flags):
                 world.peer_syn = segment
             if before.rcv_nxt != outcome.endpoint.rcv_nxt:
                 world.acks = (*world.acks[-15:], (before.rcv_nxt, now))
-            self._note_peer_window(world, segment, outcome.endpoint)
+            self._note_peer_window(world, segment)
+            if segment.timestamps is not None:
+                world.stamps |= {segment.timestamps[0]}
             if ACK in segment.flags and not segment.length and segment.ack == before.snd_una:
                 world.duplicate_acks += 1
             self._take(world, outcome, now)
@@ -98,14 +107,14 @@ class Shadow:
         world.owed += tuple(Owed(r, now, now + r.due) for r in outcome.replies)
 
     @staticmethod
-    def _note_peer_window(world: World, segment: Segment, endpoint: Endpoint) -> None:
-        if ACK not in segment.flags and SYN not in segment.flags:
+    def _note_peer_window(world: World, segment: Segment) -> None:
+        """How far the server may send. A bare SYN's window counts from the server's SYN, which comes later."""
+        if ACK not in segment.flags:
             return
         scale = 0
         if SYN not in segment.flags and world.first_syn and world.first_syn.window_scale is not None and world.peer_syn:
             scale = min(world.peer_syn.window_scale or 0, 14)
-        base = segment.ack if ACK in segment.flags else endpoint.snd_una
-        edge = base + (segment.window << scale)
+        edge = segment.ack + (segment.window << scale)
         if world.peer_edge is None or edge.ahead_of(world.peer_edge) > 0:
             world.peer_edge = edge
 
@@ -225,6 +234,10 @@ class Shadow:
     def _remember(self, world: World, segment: Segment, now: float) -> None:
         if SYN in segment.flags and world.first_syn is None:
             world.first_syn = segment
+        if SYN in segment.flags and world.peer_edge is None and world.peer_syn is not None:
+            world.peer_edge = segment.seq + 1 + world.peer_syn.window
+        if segment.timestamps is not None:
+            world.last_stamp = segment.timestamps[0]
         world.endpoint = world.endpoint.sent(segment, now)
         if RST in segment.flags:
             return

@@ -73,6 +73,10 @@ class World:
     """Delayed ACKs that another segment answered for, with the time: they may still be on their way."""
     acks: tuple[tuple[Seq, float], ...] = ()
     """Earlier values of rcv_nxt with the time at which each was overtaken."""
+    stamps: frozenset[int] = frozenset()
+    """The TSval of every segment of the lab's."""
+    last_stamp: int | None = None
+    """The TSval of the server's last segment (RFC 7323 §4.1: the clock does not go back)."""
     duplicate_acks: int = 0
     last_sent: float = 0.0
 
