@@ -171,13 +171,15 @@ class Bench:
         surely = sum(c.timestamp < before for c in answers)
         if stamp - before < PREEMPTED or not isinstance(sent, TcpFrame):
             return surely
+        now, state = stamp - self._began, self.ask_state(connection)
         mine = [(i, d.segment) for i, c in enumerate(answers) if (d := self._of(connection, c)) is not None]
         for split in range(surely, len(answers) + 1):
             trial = connection.conversation.copy()
-            sights = [trial.server_sends(segment, stamp - self._began) for i, segment in mine if i < split]
-            trial.peer_sends(sent.segment, stamp - self._began, ours=ours)
-            sights += [trial.server_sends(segment, stamp - self._began) for i, segment in mine if i >= split]
-            if all(sight.finding is None for sight in sights) and trial.server.missing(stamp - self._began) is None:
+            sights = [trial.server_sends(segment, now) for i, segment in mine if i < split]
+            trial.peer_sends(sent.segment, now, ours=ours)
+            sights += [trial.server_sends(segment, now) for i, segment in mine if i >= split]
+            explained = all(sight.finding is None for sight in sights) and trial.server.settle(now) is None
+            if explained and (state is None or trial.server.could_be_in(state, now)):
                 return split
         return surely
 

@@ -114,8 +114,10 @@ class Explainer:
                 "RFC 9293 §3.5",
                 wanted.segment if wanted else None,
             )
+        # Where SYNs crossed, what is repeated from then on is the SYN+ACK (RFC 9293 §3.5 figure 7).
+        answers = world.endpoint.state is State.SYN_RECEIVED
         again = Reply(
-            replace(first, ack=world.endpoint.rcv_nxt if ACK in segment.flags else first.ack),
+            replace(first, flags=SYN | ACK if answers else SYN, ack=world.endpoint.rcv_nxt if answers else first.ack),
             due=0.0,
             rule="RFC 9293 §3.10.8",
             free=frozenset({"options", "window"}),
