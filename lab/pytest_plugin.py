@@ -16,7 +16,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lab.testbed.sandbox import Sandboxes
 
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
+_KNOCKED = pytest.StashKey[bool]()
 _SANDBOXES = pytest.StashKey["Sandboxes"]()
 
 
@@ -56,7 +57,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect the scenarios' folder beside what else is asked for."""
+    """Collect the scenarios' folder beside what else is asked for; refuse options that do not go together."""
+    where = config.getoption("--lab-target") or config.getoption("--lab-agent")
+    if where and not config.getoption("--lab-interface"):
+        raise pytest.UsageError("--lab-target and --lab-agent need --lab-interface NAME, such as eth0")
+    if where:
+        _host_and_port(where)
     folder = config.getoption("--lab-scenarios")
     if folder:
         config.pluginmanager.register(_Scenarios(Path(folder).resolve()), "lab-scenarios")
@@ -85,7 +91,7 @@ def lab_testbed(request: pytest.FixtureRequest) -> Iterator[Testbed]:
     try:
         testbed = _open(request.config) or request.getfixturevalue("_lab_sandboxes").make()
     except (CannotRun, LinkError) as error:
-        pytest.skip(str(error))
+        _cannot(request.config, str(error))
     yield testbed
     testbed.close()
 
@@ -169,7 +175,7 @@ def _words(result: Result) -> str:
 # Scenarios as tests
 
 
-@dataclass
+@dataclass(eq=False)  # pytest keeps plugins in sets
 class _Scenarios:
     """Collects the scenario files below one folder; a plugin of its own, so that it is there only when asked for."""
 
@@ -179,7 +185,8 @@ class _Scenarios:
         """A scenario's file, if it lies below the folder."""
         if file_path.suffix != ".py" or file_path.name.startswith("_") or not file_path.is_relative_to(self.root):
             return None
-        return ScenarioFile.from_parent(parent, path=file_path, root=self.root)
+        root = self.root.parent if self.root.is_file() else self.root
+        return ScenarioFile.from_parent(parent, path=file_path, root=root)
 
 
 class ScenarioFile(pytest.File):
@@ -239,7 +246,7 @@ class ScenarioItem(pytest.Item):
             if testbed is None:
                 testbed = config.stash.setdefault(_SANDBOXES, Sandboxes()).make()
         except (CannotRun, LinkError) as error:
-            pytest.skip(str(error))
+            _cannot(config, str(error))
         try:
             if testbed.agent is None and self.scenario.needs_agent:
                 pytest.skip("the script tells the server's program what to do, and a target has no agent")
@@ -272,8 +279,6 @@ def _open(config: pytest.Config) -> Testbed | None:
     if not target and not agent:
         return None
     interface = config.getoption("--lab-interface")
-    if not interface:
-        raise pytest.UsageError("--lab-target and --lab-agent need --lab-interface NAME")
     spare = {"ipv6" if ":" in a else "ipv4": a for a in config.getoption("--lab-address") or ()}
     host, port = _host_and_port(agent or target)
     if agent:
@@ -283,7 +288,22 @@ def _open(config: pytest.Config) -> Testbed | None:
     from lab.testbed.target import Target
 
     allowed = config.getoption("--lab-may-test-this-target")
-    return Target.open(interface, host, port, spare=spare, allow_public=allowed)
+    testbed = Target.open(interface, host, port, spare=spare, allow_public=allowed)
+    if not config.stash.get(_KNOCKED, False):
+        try:
+            testbed.knock()
+        except BaseException:
+            testbed.close()
+            raise
+        config.stash[_KNOCKED] = True
+    return testbed
+
+
+def _cannot(config: pytest.Config, reason: str) -> NoReturn:
+    """Skip where a sandbox cannot be had; fail where a server was named: a CI that asked for it must hear of it."""
+    if config.getoption("--lab-target") or config.getoption("--lab-agent"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

@@ -1,5 +1,22 @@
 """What a scenario script needs: `from lab.scenario import Peer, Server, State, scenario`.
 
+    @scenario(title, documents=[…], evidence_for=[…], slow=False, takes=0.0, needs_agent=True)
+
+    peer.send(TCP(…))           one segment, and all that it provokes is judged
+    peer.replay(TCP(…))         an old duplicate, which the network delivers
+    peer.expect(TCP(…), within=2.0, not_before=0.0)      the server's next segment, with these fields
+    peer.expect_data(b"…")      its next segments carry this
+    peer.expect_silence()       nothing more, proven; with seconds: for that long
+    peer.open() → x, y          three segments
+    peer.check(holds, field, expected, observed, message)    a check of your own
+    peer.anew(), peer.another(), peer.towards(port), peer.wait(seconds), peer.now(), peer.say(text)
+    peer.iss, peer.snd_nxt, peer.rcv_nxt, peer.port, peer.address, peer.state
+
+    server.listen(**options) → listener    listener.accept(peer) → connection, .has_nothing(), .close()
+    server.connect(peer) → connection      server.is_in(State.…), .leaves(State.…, after=, within=), .closed_port()
+    connection.send(b"…"), .shutdown(), .close(), .abort(), .set(option, value), .get(option)
+    connection.receives(b"…"), .receives_end(), .receives_nothing(), .is_reset(), .is_refused(), .is_connected()
+
 The names are looked up when they are first used: finding scenarios needs none of them, and Scapy takes its time.
 """
 

@@ -45,6 +45,8 @@ BEFORE_BLAME = 0.3
 PATIENCE = 2.0
 """Seconds to wait for what a program or a delayed ACK (0.5 s, RFC 9293 §3.8.6.3) brings; a busy machine keeps it."""
 
+FENCE = "fence: a SYN to a closed port, whose RST proves that all before it was handled"
+
 QUIET = 0.3
 """Seconds of nothing that count as silence on a link where nothing better can be had."""
 
@@ -227,7 +229,7 @@ class Bench:
         if frame.dport in self._fences:
             self._fence_seen.add(frame.dport)
             packet = self._record(one.frame, one.timestamp, self.now(), "server")
-            packet.segment, packet.note = frame.segment, "fence"
+            packet.segment, packet.note = frame.segment, FENCE
             self._note(packet)
             return
         connection = self.connections.get(frame.dport)
@@ -399,9 +401,9 @@ class Bench:
         closed = self.testbed.agent.closed_port(self.family)
         probe = Segment(SYN, Seq(self.chance.randrange(2**32)), window=1024)
         frame = self.frame_for(probe, port, closed)
-        self.testbed.link.send(frame)
         packet = self._record(frame, time.time(), self.now(), "peer")
-        packet.segment, packet.note = probe, "fence"
+        self.testbed.link.send(frame)
+        packet.segment, packet.note = probe, FENCE
         self._note(packet)
         end = self.now() + QUIET * 3
         while not self._fence_seen and (left := end - self.now()) > 0:
@@ -429,9 +431,11 @@ class Bench:
 
     # The record
 
-    def say(self, kind: Literal["call", "wait", "check", "note"], text: str, connection: str = "") -> None:
-        """Write a line that is no packet."""
-        self._note(Call(self.now(), self._frames, kind, text, connection))
+    def say(
+        self, kind: Literal["call", "wait", "check", "note"], text: str, connection: str = "", at: float | None = None
+    ) -> None:
+        """Write a line that is no packet; `at` is when it began, now when None."""
+        self._note(Call(self.now() if at is None else at, self._frames, kind, text, connection))
 
     def _record(self, frame: bytes, timestamp: float, now: float, sender: Sender) -> Packet:
         self._frames += 1

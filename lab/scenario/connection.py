@@ -59,9 +59,16 @@ class Connection:
         """The lab's end by the model."""
         return self.conversation.peer.state
 
+    @property
+    def peer_isn(self) -> Seq:
+        """What the lab's numbers are counted from: its SYN's, or the one it would send."""
+        seen = self.conversation.peer_isn
+        return self.iss if seen is None else seen
+
     def relative(self, segment: Segment, *, from_peer: bool) -> tuple[int | None, int | None]:
         """Sequence and acknowledgement number counted from each side's SYN; None where that was not seen."""
-        mine, theirs = self.conversation.peer_isn, self.conversation.server_isn
+        mine: Seq | None = self.peer_isn
+        theirs = self.conversation.server_isn
         if not from_peer:
             mine, theirs = theirs, mine
         seq = None if mine is None else segment.seq.ahead_of(mine)

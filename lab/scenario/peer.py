@@ -93,11 +93,13 @@ class Peer:
         self.bench.transmit(self.connection, self._complete(packet), note=note)
         self.bench.stop_if_wrong()
 
-    def replay(self, packet: Scapy, *, note: str = "old duplicate") -> None:
+    def replay(self, packet: Scapy, *, note: str | None = None) -> None:
         """The network delivers a segment that this end did not send now: an old duplicate (RFC 9293 §3.5 figure 8).
 
         It reaches the server like any other; this end's own state does not know of it.
         """
+        if note is None:
+            note = "old duplicate" if SYN in (flags_set(packet) or ACK) else ""
         self.bench.transmit(self.connection, self._complete(packet), ours=False, note=note)
         self.bench.stop_if_wrong()
 
@@ -184,7 +186,7 @@ class Peer:
     def _difference(self, wanted: dict[str, object], frame: TcpFrame) -> Finding | None:
         segment = frame.segment
         conversation = self.connection.conversation
-        bases = {"seq": conversation.server_isn, "ack": conversation.peer_isn}
+        bases = {"seq": conversation.server_isn, "ack": self.connection.peer_isn}
         section = self.connection.conversation.server.best.rule or "RFC 9293 §3.5"
         for name, expected in wanted.items():
             observed: object = getattr(segment, name) if hasattr(segment, name) else getattr(frame, name, None)
@@ -223,6 +225,9 @@ class Peer:
                 problem.expected_packet = self._notation(wanted)
             bench.stop_if_wrong()
         problem = bench.problem_of(self.connection, finding, packet, "script")
+        problem.next_step = (
+            "the model of RFC 9293 and the server agree here, and only the script expects otherwise: look at it first"
+        )
         if wanted is not None:
             problem.expected_packet = self._notation(wanted)
         packet.problem = bench.add(problem)
@@ -269,7 +274,9 @@ class Peer:
         text = "<"
         if isinstance(flags := wanted.get("flags"), Flags):
             text += f" {letters(flags)}"
-        for name, base in (("seq", conversation.server_isn), ("ack", conversation.peer_isn)):
+        else:
+            text += " any"
+        for name, base in (("seq", conversation.server_isn), ("ack", self.connection.peer_isn)):
             if isinstance(value := wanted.get(name), int):
                 text += f" {name} {Seq(value).ahead_of(base) if base is not None else value}"
         for name, value in wanted.items():

@@ -96,7 +96,7 @@ def play(
     result.checks, result.silence = bench.checks, bench.silence
     result.witnesses = tuple(w for w in ("wire", "socket", "model") if w in bench.witnesses)
     result.isns = {
-        c.name: (_plain(c.conversation.peer_isn), _plain(c.conversation.server_isn)) for c in bench.connections.values()
+        c.name: (int(c.peer_isn), _plain(c.conversation.server_isn)) for c in bench.connections.values()
     }
     result.remarks = _remarks(bench)
     result.verdict = _verdict(result, bench)

@@ -188,6 +188,7 @@ class Socket:
         self.bench = bench
         self.connection = connection
         self._socket = socket
+        self._called = 0.0
 
     @property
     def socket(self) -> int:
@@ -236,11 +237,12 @@ class Socket:
     def _before(self) -> Agent:
         self.bench.pump()
         self.bench.stop_if_wrong()
+        self._called = self.bench.now()
         return _agent(self.bench)
 
     def _after(self, name: str, text: str, act: Any, data: bytes = b"") -> None:
         self.connection.conversation.server.call(name, act, self.bench.now(), data)
-        self.bench.say("call", text, self.connection.name)
+        self.bench.say("call", text, self.connection.name, at=self._called)
         self.bench.pump()
         if self.bench.testbed.settle in ("exact", "agent"):
             self.bench.settle(self.connection)

@@ -14,6 +14,9 @@ from lab.tcp.world import Finding, Owed, World
 TOO_SOON = 0.0008
 """Seconds. No retransmission timer is shorter: RFC 6298 §2.4 asks for 1 s, Linux's tail loss probe takes two ticks."""
 
+NOTICEABLE = 0.002
+"""Seconds from which on an ACK that may be delayed is called so: two ticks of a kernel's clock at the most."""
+
 CROSSING = 0.5
 """Seconds for which two segments may cross on a link where sending and handling are not one.
 
@@ -462,7 +465,7 @@ class Explainer:
             # One ACK may answer several segments (RFC 9293 §3.8.6.3), but a duplicate ACK answers only one.
             done = [o for o in world.owed if self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) > 0]
             world.owed = tuple(o for o in world.owed if o is not exact and o not in done)
-            return "delayed ACK" if exact.reply.due else ""
+            return "delayed ACK" if exact.reply.due and now - exact.since >= NOTICEABLE else ""
         scale = world.offered_scale
         edge = segment.ack + (segment.window << scale)
         if world.edge is not None and edge.ahead_of(world.edge) > 0:
