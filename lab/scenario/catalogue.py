@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lab.scenario.declare import Scenario
 from lab.scenario.errors import UsageError
+from lab.scenario.guard import asked_to_end, stdout_aside, words_of
 
 
 def home() -> Path:
@@ -89,10 +90,14 @@ def _read(path: Path, name: str) -> Scenario:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever a user's file raises is the user's to mend
-        line = _line_in(path, error)
-        raise UsageError(f"{path}{line} cannot be read: {type(error).__name__}: {error}") from error
+        with stdout_aside():
+            spec.loader.exec_module(module)
+    except UsageError as error:  # said by @scenario(...)
+        raise UsageError(f"{path}{_line_in(path, error)}: {error}") from error
+    except BaseException as error:  # whatever a user's file raises is the user's to mend, sys.exit() too
+        if asked_to_end(error):
+            raise
+        raise UsageError(f"{path}{_line_in(path, error)} cannot be read: {words_of(error)}") from error
     declared: list[Scenario] = [
         function.__scenario__
         for function in vars(module).values()
@@ -101,11 +106,25 @@ def _read(path: Path, name: str) -> Scenario:
     if len(declared) != 1:
         count = "no scenario" if not declared else f"{len(declared)} scenarios"
         raise UsageError(f"{path} declares {count}: a file tells one story, in a function under @scenario(...)")
+    _check_evidence(declared[0], path)
     return replace(declared[0], name=name, path=path)
 
 
-def _line_in(path: Path, error: Exception) -> str:
-    if isinstance(error, SyntaxError):
+def _check_evidence(scenario: Scenario, path: Path) -> None:
+    if path.is_relative_to(home().resolve()):
+        return  # a test sees to the lab's own, so that `lab list` need not read the tables
+    from lab.requirements import requirements
+
+    known = requirements()
+    for one in scenario.evidence_for:
+        if one not in known:
+            close = difflib.get_close_matches(one, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "the tables in lab/requirements have them all"
+            raise UsageError(f"{path}:{scenario.line}: evidence_for: no requirement has the id {one!r}: {hint}")
+
+
+def _line_in(path: Path, error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.filename == str(path) and error.lineno:
         return f":{error.lineno}"
     trace, line = error.__traceback__, ""
     while trace:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from lab.scenario.errors import UsageError
 
 if TYPE_CHECKING:
     from lab.scenario.peer import Peer
@@ -45,7 +49,7 @@ class Scenario:
     @property
     def source(self) -> str:
         """The whole file."""
-        return self.path.read_text(encoding="utf-8")
+        return importlib.util.decode_source(self.path.read_bytes())
 
 
 def scenario(
@@ -62,14 +66,22 @@ def scenario(
     `title` is one line without a full stop; `documents` name sections or figures; `takes` is the number of seconds
     that its timers need. With `needs_agent=False` it is played against unmodified targets too: it may then only ask
     the server to listen, to be in a state, and to accept.
+
+    Raises UsageError where one of them is of another kind.
     """
+    if not isinstance(title, str) or not title.strip():
+        raise UsageError(f"title is one line of text, not {title!r}")
+    sections = _texts("documents", documents, "RFC 9293 §3.5")
+    evidence = _texts("evidence_for", evidence_for, "MUST-13")
+    if not isinstance(takes, int | float) or not math.isfinite(takes) or takes < 0:
+        raise UsageError(f"takes is a number of seconds, not {takes!r}")
 
     def declare(function: F) -> F:
         declared = Scenario(
             function=function,
             title=title,
-            documents=tuple(documents),
-            evidence_for=tuple(evidence_for),
+            documents=sections,
+            evidence_for=evidence,
             slow=slow,
             takes=takes,
             needs_agent=needs_agent,
@@ -80,3 +92,12 @@ def scenario(
         return function
 
     return declare
+
+
+def _texts(name: str, given: object, example: str) -> tuple[str, ...]:
+    """Texts of a list. A text alone is a sequence of texts as well, of one letter each."""
+    if isinstance(given, str):
+        raise UsageError(f"{name} is a list: write {name}=[{given!r}]")
+    if not isinstance(given, Sequence) or not all(isinstance(one, str) for one in given):
+        raise UsageError(f'{name} is a list of texts such as ["{example}"], not {given!r}')
+    return tuple(given)

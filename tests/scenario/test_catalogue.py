@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,6 +86,24 @@ def test_two_of_the_same_name_must_be_told_apart(folder: Callable[[str, str], Pa
         (GOOD + GOOD.replace("def story", "def other"), "declares 2 scenarios"),
         ("def broken(:", r"broken.py:1 cannot be read: SyntaxError"),
         ("import os\nraise RuntimeError('no')", r"broken.py:2 cannot be read: RuntimeError: no"),
+        ("x = 1\0", r"broken.py cannot be read: SyntaxError: source code string cannot contain null bytes"),
+        ("raise SystemExit(0)", r"broken.py:1 cannot be read: SystemExit: 0"),
+        ("import sys\nsys.exit()", r"broken.py:2 cannot be read: SystemExit$"),
+        ("raise BaseException('mine')", r"broken.py:1 cannot be read: BaseException: mine"),
+        (
+            "class Mute(Exception):\n    def __str__(self):\n        return 1 / 0\nraise Mute",
+            r"broken.py:4 cannot be read: Mute: \(and its words cannot be had: ZeroDivisionError\)",
+        ),
+        (
+            GOOD.replace('["RFC 9293 §3.5"]', '"RFC 9293"'),
+            r"broken.py:4: documents is a list: write documents=\['RFC 9293'\]",
+        ),
+        (GOOD.replace("]", '], evidence_for="MUST-13"'), r"evidence_for is a list: write evidence_for=\['MUST-13'\]"),
+        (GOOD.replace("]", "], evidence_for=[13]"), r'evidence_for is a list of texts such as \["MUST-13"\], not'),
+        (GOOD.replace("]", "], evidence_for=['MUST-133']"), r"broken.py:4: .* the id 'MUST-133': did you mean MUST-"),
+        (GOOD.replace("]", "], evidence_for=['?']"), r"has the id '\?': the tables in lab/requirements have them all"),
+        (GOOD.replace('"A story"', "7"), r"broken.py:4: title is one line of text, not 7"),
+        (GOOD.replace("]", "], takes=float('nan')"), r"broken.py:4: takes is a number of seconds, not nan"),
     ],
 )
 def test_a_file_that_tells_no_story_is_refused(
@@ -93,6 +112,32 @@ def test_a_file_that_tells_no_story_is_refused(
     folder("family/broken.py", text)
     with pytest.raises(UsageError, match=complaint):
         load(["family/broken"], tmp_path)
+
+
+def test_ctrl_c_while_a_file_is_read_ends_the_lab(folder: Callable[[str, str], Path], tmp_path: Path) -> None:
+    folder("family/asks.py", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        load(["family/asks"], tmp_path)
+
+
+def test_what_a_file_prints_goes_to_standard_error(
+    folder: Callable[[str, str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    noise = "import os\nprint('one')\nos.write(1, b'two\\n')\nos.system('echo three')\n"
+    folder("family/loud.py", noise + GOOD)
+    load(["family/loud"], tmp_path)
+    os.write(1, b"the report\n")
+    told = capfd.readouterr()
+    assert told.out == "the report\n"
+    assert sorted(told.err.split()) == ["one", "three", "two"]
+
+
+def test_a_source_in_another_encoding_is_told(folder: Callable[[str, str], Path], tmp_path: Path) -> None:
+    path = folder("family/latin.py", "")
+    path.write_bytes(b"# -*- coding: latin-1 -*-" + GOOD.replace("§", "\xa7").encode("latin-1"))
+    (scenario,) = load(["family/latin"], tmp_path)
+    assert scenario.documents == ("RFC 9293 §3.5",)
+    assert "§3.5" in scenario.source
 
 
 def test_finding_names_imports_no_scapy() -> None:

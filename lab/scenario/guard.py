@@ -1,0 +1,68 @@
+"""What a user's own file may do to the lab that runs it, and what the lab does about that."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+
+
+def asked_to_end(error: BaseException) -> bool:
+    """Whether it is the lab that shall end, by Ctrl-C or SIGTERM, and not a mistake of the file that was running.
+
+    A process that ignores SIGINT, as that of a run does, meets a KeyboardInterrupt only where the script raises it.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    # Such as the lab's own word for SIGTERM. Nothing else of the lab's is anything but an Exception.
+    return not isinstance(error, Exception) and type(error).__module__.partition(".")[0] == "lab"
+
+
+def words_of(error: BaseException) -> str:
+    """Its class and what it says, also where its own `__str__` fails."""
+    try:
+        said = str(error)
+    except Exception as second:  # the class is the user's
+        said = f"(and its words cannot be had: {type(second).__name__})"
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+@contextmanager
+def stdout_aside() -> Iterator[None]:
+    """Let what is printed meanwhile go to standard error: standard output is the report's, `--json` above all.
+
+    The descriptor is changed, so that it holds for child processes and os.write() too.
+    """
+    _flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is none
+        yield
+        return
+    try:
+        _lead_away()
+        with redirect_stdout(sys.stderr):  # it need not be the one that writes to descriptor 1
+            yield
+    finally:
+        _flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def stdout_to_stderr() -> None:
+    """As `stdout_aside`, for good."""
+    _flush()
+    _lead_away()
+    sys.stdout = sys.stderr
+
+
+def _lead_away() -> None:
+    with suppress(OSError):  # where there is no standard error, there is nothing to keep clean either
+        os.dup2(2, 1)
+
+
+def _flush() -> None:
+    with suppress(Exception):  # None, closed, or whatever the user's file made of it
+        sys.stdout.flush()
