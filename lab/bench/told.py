@@ -63,7 +63,7 @@ def show(result: Benchmark, screen: Screen) -> None:
     sign = (lambda text: text) if screen.unicode else ascii_text
     table = Table(box=box.SIMPLE_HEAD if screen.unicode else box.ASCII2, pad_edge=False, header_style="bold")
     table.add_column("way")
-    for heading in ("connections/s", "lowest", "highest", "verified", "fast path ÷ it"):
+    for heading in ("connections/s", "lowest", "highest", "verified", "fast path / it"):
         table.add_column(heading, justify="right", no_wrap=True)
     ratios = result.ratios
     for each in result.standings:
