@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from scapy.layers.inet import TCP
 
 from lab.scenario import Peer, Server, State, scenario
@@ -10,16 +12,24 @@ from lab.scenario import Peer, Server, State, scenario
     takes=1.5,
 )
 def lost_ack_in_fin_wait_1(peer: Peer, server: Server) -> None:
-    """The server said FIN first, and our ACK of it is lost: it repeats the same FIN, and stays in FIN-WAIT-1."""
+    """The server said FIN first, and our ACK of it is lost: it repeats the same FIN, and stays in FIN-WAIT-1.
+
+    Another ACK, of what came before the FIN, does not help.
+    """
     listener = server.listen()
     x, y = peer.open()
     connection = listener.accept(peer)
 
     connection.close()
-    peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 1))
-    for _ in range(2):
-        peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 1), within=10.0)
+    said = [peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 1)).time]
+    for _ in range(3):
+        said.append(peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 1), within=10.0).time)
         server.is_in(State.FIN_WAIT_1)
+    first, second, third = (b - a for a, b in pairwise(said))
+    peer.check(
+        0.9 * first <= second <= 1.1 * third and third >= 1.5 * first, "silence", "growing intervals",
+        f"{first:.2f}, {second:.2f}, {third:.2f} s", "each repetition waits longer (RFC 6298 §5.5)",
+    )  # fmt: skip
 
     peer.send(TCP(flags="A", seq=x + 1, ack=y + 2))
     server.is_in(State.FIN_WAIT_2)

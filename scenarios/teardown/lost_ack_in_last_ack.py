@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from scapy.layers.inet import TCP
 
 from lab.scenario import Peer, Server, State, scenario
@@ -18,10 +20,15 @@ def lost_ack_in_last_ack(peer: Peer, server: Server) -> None:
     peer.expect(TCP(flags="A", seq=y + 1, ack=x + 2))
 
     connection.close()
-    peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 2))
-    for _ in range(2):
-        peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 2), within=10.0)
+    said = [peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 2)).time]
+    for _ in range(3):
+        said.append(peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 2), within=10.0).time)
         server.is_in(State.LAST_ACK)
+    first, second, third = (b - a for a, b in pairwise(said))
+    peer.check(
+        0.9 * first <= second <= 1.1 * third and third >= 1.5 * first, "silence", "growing intervals",
+        f"{first:.2f}, {second:.2f}, {third:.2f} s", "each repetition waits longer (RFC 6298 §5.5)",
+    )  # fmt: skip
 
     peer.send(TCP(flags="A", seq=x + 2, ack=y + 2))
     peer.expect_silence()
