@@ -11,7 +11,7 @@ from lab.scenario import Peer, Server, State, scenario
     takes=71.0,
 )
 def time_wait_starts_again(peer: Peer, server: Server) -> None:
-    """Two connections enter TIME-WAIT together. Our FIN comes again on one ten seconds later: it lasts that much longer.
+    """Two connections enter TIME-WAIT together. On one our FIN comes again ten seconds later: it lasts that much more.
 
     Who repeats a FIN has not had the ACK; twice a segment's lifetime is counted from the new one.
     """

@@ -6,12 +6,29 @@ scenarios make it.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import raw_frames as wire
 from raw_frames import ACK, FIN, PSH, RST, SYN, Seg
-from raw_tcp import CIRCLE, CLOSE_WAIT, ESTABLISHED, SYN_RECEIVED, Connection, Honest, Key, Stack
+from raw_tcp import (
+    CIRCLE,
+    CLOSE_WAIT,
+    CLOSED,
+    CLOSING,
+    ESTABLISHED,
+    FIN_WAIT_1,
+    LAST_ACK,
+    SYN_RECEIVED,
+    SYN_SENT,
+    TIME_WAIT,
+    Connection,
+    Honest,
+    Key,
+    Stack,
+    ahead,
+)
 
 Segs = Iterable[Seg]
 
@@ -26,7 +43,7 @@ class Breakage:
     fields: tuple[str, ...]
     """What a good complaint names, one of these: a header field, or payload, checksum, silence, state, accept()."""
     caught_by: tuple[str, ...]
-    """Scenarios that notice, by the stems of their files; not all of them. Empty: no scenario looks there yet."""
+    """Scenarios that notice, by the stems of their files; not all of them. Empty: no scenario, or only a slow one."""
     hooks: type[Honest]
     families: tuple[str, ...]
     """Where it shows."""
@@ -575,3 +592,239 @@ class rst_taken_anywhere(Honest):
     """A RST anywhere in the window ends the connection, where RFC 5961 §3.2 wants a challenge ACK."""
 
     challenges_rst = False
+
+
+# ---- what is old, foreign or damaged ------------------------------------------------------------------------
+
+
+@breakage("ack", "silence", caught_by="old_answers_in_syn_sent")
+class syn_sent_believes_any_ack(Honest):
+    """A SYN+ACK that acknowledges another SYN than the server's makes the connection stand."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        believes = connection and connection.state == SYN_SENT and seg.has(ACK)
+        yield replace(seg, ack=connection.snd_nxt) if connection and believes else seg
+
+
+@breakage("state", caught_by="old_answers_in_syn_sent")
+class syn_sent_believes_any_rst(Honest):
+    """A RST that acknowledges nothing ends the server's call."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        if connection and connection.state == SYN_SENT and seg.has(RST):
+            seg = replace(seg, flags=RST | ACK, ack=connection.snd_nxt)
+        yield seg
+
+
+@breakage("silence", caught_by="half_open_unknown")
+class listener_ignores_syn_ack(Honest):
+    """A SYN+ACK for a listener, which has called nobody, is not reset (figure 11)."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        if connection or not seg.has(SYN | ACK):
+            yield seg
+
+
+@breakage("silence", caught_by="closed_port")
+class closed_port_ignores_fin(Honest):
+    """A closed port resets SYNs and ACKs, and says nothing to a segment that has neither."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        if connection or seg.flags & (SYN | ACK):
+            yield seg
+
+
+@breakage("ack", caught_by="closed_port")
+class closed_port_counts_no_fin(Honest):
+    """The RST of a closed port counts the octets of what came, and not its FIN."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        yield seg if connection or seg.has(ACK) else replace(seg, flags=seg.flags & ~FIN)
+
+
+@breakage("payload", caught_by="overlap_counts_once")
+class overlap_delivered_twice(Honest):
+    """Data that comes again is given to the program again."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        old = connection and seg.payload and ahead(connection.rcv_nxt, seg.seq) >= len(seg.payload)
+        if connection and old and connection.state == ESTABLISHED:
+            connection.inbox += seg.payload
+        yield seg
+
+
+@breakage("ack", caught_by="ack_of_the_unsent")
+class ack_of_unsent_taken(Honest):
+    """A segment that acknowledges what was never sent is taken with all that it carries."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        if connection and connection.stood and seg.has(ACK) and ahead(seg.ack, connection.snd_nxt) > 0:
+            seg = replace(seg, ack=connection.snd_nxt)
+        yield seg
+
+
+@breakage("state", caught_by="rst_outside_window")
+class rst_taken_outside_window(Honest):
+    """A RST ends the connection whatever its number is."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        taken = connection and connection.state != SYN_SENT and seg.has(RST)
+        yield replace(seg, seq=connection.rcv_nxt) if connection and taken else seg
+
+
+@breakage("silence", caught_by="numbers_go_round")
+class numbers_compared_signed(Honest):
+    """Data that crosses the middle of the circle is dropped: the numbers are compared as signed ones."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        if not (seg.payload and seg.seq < CIRCLE // 2 <= seg.seq + len(seg.payload)):
+            yield seg
+
+
+@breakage("silence", caught_by="numbers_go_round")
+class numbers_do_not_wrap(Honest):
+    """Data that crosses the end of the circle is dropped."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        if not (seg.payload and seg.seq + len(seg.payload) > CIRCLE):
+            yield seg
+
+
+@breakage("flags", "silence", "state", "ack", caught_by="wrong_checksum_ignored")
+class checksum_not_verified(Honest):
+    """Damaged segments are taken like sound ones."""
+
+    trusts_checksums = True
+
+
+@breakage("seq", caught_by="isns_differ")
+class isn_random(Honest):
+    """Initial numbers are random, and follow no clock: a new connection's may lie among those of the last."""
+
+    def isn(self, stack: Stack, key: Key) -> int:
+        return random.getrandbits(32)
+
+
+# ---- what nobody asked for, by a timer ----------------------------------------------------------------------
+
+
+def _once_later(stack: Stack, connection: Connection, delay: float, act: Callable[[], object]) -> None:
+    """Do it once a connection, and only if the connection stands then."""
+    if not connection.notes.setdefault("planned", False):
+        connection.notes["planned"] = True
+        stack.later(delay, lambda: connection.state not in (SYN_RECEIVED, CLOSED) and act())
+
+
+@breakage("flags", caught_by="quiet_when_established")
+class syn_ack_repeated_after_third(Honest):
+    """The timer of the SYN+ACK goes on when the third segment has come: a second later it is sent again."""
+
+    def outgoing(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        yield seg
+        if connection and seg.has(SYN | ACK):
+            _once_later(stack, connection, 1.0, lambda: stack.put_on_wire(seg))
+
+
+@breakage("seq", caught_by="quiet_when_established")
+class data_repeated_after_its_ack(Honest):
+    """The timer of data goes on when they are acknowledged: they are sent again."""
+
+    def outgoing(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        yield seg
+        if connection and seg.payload:
+            _once_later(stack, connection, 0.2, lambda: stack.put_on_wire(seg))
+
+
+@breakage("flags", caught_by="quiet_when_established")
+class fin_by_itself(Honest):
+    """The server says FIN 0.3 s after the handshake, though its program has not closed."""
+
+    def outgoing(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        yield seg
+        if connection and seg.has(SYN):
+            _once_later(stack, connection, 0.3, lambda: connection.state == ESTABLISHED and connection.shutdown())
+
+
+@breakage("silence", caught_by="quiet_when_established")
+class rst_by_itself(Honest):
+    """The server resets a connection that has stood for 0.3 s, though nothing is wrong with it."""
+
+    def outgoing(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        yield seg
+        if connection and seg.has(SYN):
+            _once_later(stack, connection, 0.3, lambda: connection.state == ESTABLISHED and connection.abort())
+
+
+# ---- closing, with what is old ------------------------------------------------------------------------------
+
+
+@breakage("silence", caught_by="lost_ack_in_fin_wait_1 lost_ack_in_last_ack")
+class fin_repeated_without_backoff(Honest):
+    """A FIN comes again every 0.2 s, where each interval is to be twice the last; SYNs are repeated as they should."""
+
+    def backoff(self, delay: float) -> float:
+        return delay if delay < 1 else super().backoff(delay)
+
+
+def _believes(connection: Connection | None, seg: Seg, state: str) -> Seg:
+    """In that state, any ACK is taken for the ACK of the FIN."""
+    believes = connection and connection.state == state and seg.has(ACK)
+    return replace(seg, ack=connection.snd_nxt) if connection and believes else seg
+
+
+@breakage("state", caught_by="only_the_ack_of_the_fin")
+class any_ack_ends_fin_wait_1(Honest):
+    """In FIN-WAIT-1 any ACK is taken for the ACK of the FIN."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        yield _believes(connection, seg, FIN_WAIT_1) if _bare_ack(seg) else seg
+
+
+@breakage("state", caught_by="simultaneous_close")
+class any_ack_ends_closing(Honest):
+    """In CLOSING any ACK is taken for the ACK of the FIN."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        yield _believes(connection, seg, CLOSING)
+
+
+@breakage("state", caught_by="only_the_ack_of_the_fin")
+class any_ack_ends_last_ack(Honest):
+    """In LAST-ACK any ACK is taken for the ACK of the FIN: the connection is gone, and the FIN perhaps lost."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        yield _believes(connection, seg, LAST_ACK)
+
+
+@breakage("ack", caught_by="data_after_fin_ignored")
+class data_after_fin_taken(Honest):
+    """Data behind the peer's FIN is acknowledged and given to the program."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        if connection and connection.state == CLOSE_WAIT and seg.payload and seg.seq == connection.rcv_nxt:
+            connection.rcv_nxt = (connection.rcv_nxt + len(seg.payload)) % CIRCLE
+            connection.inbox += seg.payload
+            connection.acknowledge()
+        else:
+            yield seg
+
+
+@breakage("flags", caught_by="time_wait_refuses_old_syn")
+class time_wait_takes_old_syn(Honest):
+    """TIME-WAIT gives way to any SYN, also to one from before the connection that has just ended."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        if connection and connection.state == TIME_WAIT and seg.flags & (SYN | ACK) == SYN:
+            connection.delete()
+        yield seg
+
+
+@breakage("state", caught_by="")
+class time_wait_not_restarted(Honest):
+    """A repeated FIN is acknowledged in TIME-WAIT, but its time is not counted anew (time_wait_starts_again)."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        if connection and connection.state == TIME_WAIT and seg.has(FIN):
+            connection.acknowledge()
+        else:
+            yield seg

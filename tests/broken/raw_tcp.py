@@ -77,6 +77,12 @@ class Honest:
     closing_exists = True
     sends_when_half_closed = True
     respects_window = True
+    trusts_checksums = False
+    """Damaged segments are taken like sound ones (RFC 9293 §3.1, MUST-3, has them dropped)."""
+    first_flight = 10
+    """How many segments go out before the first ACK (RFC 6928; RFC 5681 §3.1 allows fewer)."""
+    keeps_what_overtakes = True
+    """Data and a FIN behind a gap are kept until it is filled (RFC 9293 §3.10.7.4, SHLD-31: only a SHOULD)."""
 
     def isn(self, stack: Stack, key: Key) -> int:
         """A clock and a secret function of the four-tuple (RFC 6528 §3)."""
@@ -416,6 +422,8 @@ class Connection:
         if seg.length:
             self.need_ack = True
         fin_at = (seq + len(payload)) % CIRCLE
+        if not self.hooks.keeps_what_overtakes and seq != self.rcv_nxt:
+            return
         if payload and seq == self.rcv_nxt:
             self._take(payload)
         elif payload:
@@ -482,7 +490,7 @@ class Connection:
         if stamps is not None and len(stamps) == 8:
             self.stamps, self.stamp_recent = True, int.from_bytes(stamps[:4])
             self.mss -= 12
-        self.cwnd = 10 * self.mss
+        self.cwnd = self.hooks.first_flight * self.mss
 
     def _send_handshake(self) -> None:
         """The SYN or the SYN+ACK, first or again. A SYN+ACK gives back only what the SYN offered."""
@@ -729,7 +737,7 @@ class Stack:
 
     def frame_arrives(self, frame: bytes) -> None:
         """Handle one frame of the link."""
-        content = wire.read(frame)
+        content = wire.read(frame, self.hooks.trusts_checksums)
         if isinstance(content, wire.Question):
             if content.target in self.addresses and content.source not in self.addresses:
                 self.neighbours.setdefault(content.source, content.source_mac)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import broken_servers
 import pytest
 import raw_frames as wire
 from breakages import BREAKAGES
-from raw_desk import PEER, PEER_MAC, SERVER, SERVER_MAC, Desk
+from raw_desk import PEER, PEER_MAC, SERVER, SERVER_MAC, Desk, X
 from raw_tcp import Honest, ahead
 
 OFFERS = (
@@ -469,7 +470,48 @@ def tour(hooks: Honest, family: str) -> list[object]:
     desk = Desk(hooks, family)  # more to say than the window takes, then close
     handle = desk.opens()
     note(desk.says("A", 1, 1, window=4), desk.writes(handle, b"abcdefgh"), desk.does("close", handle))
+
+    _walk_of_what_is_not_meant(note, hooks, family)
     return seen
+
+
+def _walk_of_what_is_not_meant(note: Callable[..., None], hooks: Honest, family: str) -> None:
+    """The same for what is old, foreign or damaged, and for what a server does of itself."""
+    desk = Desk(hooks, family)  # a call, and answers to another
+    called = desk("connect", family=family, address=PEER[family], port=40000)
+    desk.port = called["port"]
+    note(desk.sent(), desk.says("SA", 0, 7), desk.state(), desk.says("R", 1), desk.state())
+
+    desk = Desk(hooks, family)  # neither SYN nor connection
+    desk.listen()
+    note(desk.says("SA", 0, 7), desk.says("SA", 0, 7, sport=40009))
+    desk.port += 1
+    note(desk.says("F", 5), desk.says("F", 5, sport=40009))
+
+    for x in (X, 2**31 - 3):  # numbers that go round; repetitions; acks and resets out of place; a quiet while
+        desk = Desk(hooks, family)
+        handle = desk.opens(x=x)
+        note(desk.says("PA", 1, 1, b"hello", x=x), desk.says("PA", 1, 1, b"hello", x=x), desk.reads(handle))
+        note(desk.says("PA", 6, 99, b"!", x=x), desk.says("PA", 6, 1, b"damaged", checksum=1, x=x), desk.reads(handle))
+        note(desk.passes(2), desk.says("R", 2**31 - 1, x=x), desk.state(), desk.says("R", 6, x=x), desk.state())
+
+    desk = Desk(hooks, family)  # acks of what came before a FIN; data behind the peer's
+    handle = desk.opens()
+    note(desk.does("close", handle), desk.says("A", 1, 1), desk.state(), desk.says("FA", 1, 1), desk.says("A", 2, 1))
+    note(desk.state(), desk.says("A", 2, 2), desk.says("S", -50), desk.state(), desk.passes(40), desk.says("FA", 1, 2))
+    note(desk.passes(40), desk.state())
+    desk = Desk(hooks, family)
+    handle = desk.opens()
+    note(desk.says("FA", 1, 1), desk.says("PA", 2, 1, b"more"), desk.reads(handle), desk.does("close", handle))
+    note(desk.says("A", 2, 1), desk.state())
+
+    desk = Desk(hooks, family)  # one clock for the numbers of one four-tuple
+    desk.listen()
+    for _ in range(4):
+        before = desk.y.pop(40000, None)
+        desk.says("S")
+        moved = 0 if before is None else (desk.y.get(40000, 0) - before) % 2**32
+        note(moved < 2**24, desk.says("R", 1), desk.passes(1))
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])

@@ -26,7 +26,10 @@ def results(serve: str, names: tuple[str, ...] = (), families: tuple[str, ...] =
     return run(plan).results
 
 
-@pytest.mark.parametrize("serve", ["serve_honest", "serve_honest_like_linux"])
+HONEST = [f"serve_honest{kind}" for kind in ("", "_like_linux", "_plain", "_patient", "_chatty")]
+
+
+@pytest.mark.parametrize("serve", HONEST)
 def test_an_honest_server_draws_no_violation(serve: str, sandbox_works: None) -> None:
     for result in results(f"broken_servers:{serve}"):
         assert result.verdict in FINE, (result.name, result.family, result.problems)
