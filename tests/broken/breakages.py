@@ -409,6 +409,14 @@ class sends_beyond_window(Honest):
     respects_window = False
 
 
+@breakage("ack", "silence", caught_by="window_is_kept")
+class window_never_closes(Honest):
+    """The window field promises 65535 octets at all times, whatever the buffer has room for."""
+
+    def outgoing(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        yield replace(seg, window=0xFFFF) if connection and not seg.has(RST) else seg
+
+
 @breakage("payload", caught_by="why_not_three fin_uses_one_number bare_ack_uses_no_number")
 class data_changed(Honest):
     """The first octet of everything sent is another than the program wrote, under a right checksum."""
