@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 
@@ -61,6 +63,34 @@ def stdout_to_stderr() -> None:
 def _lead_away() -> None:
     with suppress(OSError):  # where there is no standard error, there is nothing to keep clean either
         os.dup2(2, 1)
+
+
+def descriptors() -> dict[int, tuple[int, int]]:
+    """The sockets and pipes that this process has open, standard streams left out, each with what it is."""
+    found = {}
+    for fd in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - no paths are wanted
+        with suppress(OSError):  # that of the listing itself, gone by now
+            status = os.fstat(fd)
+            if fd > 2 and (stat.S_ISSOCK(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
+                found[fd] = (status.st_dev, status.st_ino)
+    return found
+
+
+@contextmanager
+def mistakes_in_threads() -> Iterator[list[BaseException]]:
+    """Collects what ends threads meanwhile, in place of a traceback on standard error."""
+    found: list[BaseException] = []
+    before = threading.excepthook
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+            found.append(args.exc_value)
+
+    threading.excepthook = hook
+    try:
+        yield found
+    finally:
+        threading.excepthook = before
 
 
 def _flush() -> None:

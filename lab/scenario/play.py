@@ -6,19 +6,22 @@ import random
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from lab.scenario.bench import Bench, Family, shown
 from lab.scenario.declare import Scenario
 from lab.scenario.errors import LabError, ScenarioError, Stopped
+from lab.scenario.guard import asked_to_end, mistakes_in_threads, words_of
 from lab.scenario.peer import Peer
 from lab.scenario.record import Call, Packet, Problem, Remark, Result, Verdict
 from lab.scenario.server import Server
 from lab.server.client import AgentError, AgentGone
-from lab.tcp.profile import CHOICES, LINUX_EARLIER, MITIGATED, RFC9293, Profile, linux
+from lab.tcp.profile import CHOICES, FRUGAL, LINUX_EARLIER, MITIGATED, RFC9293, Profile, linux
 from lab.testbed.base import Testbed
 from lab.testbed.errors import CannotRun
 from lab.wire.errors import LinkError
+from lab.wire.scapy_side import in_scapy
 
 RATE_LIMIT = "net.ipv4.tcp_invalid_ratelimit"
 UNKNOWN_KERNEL = {RATE_LIMIT: "500"}
@@ -28,7 +31,7 @@ UNKNOWN_KERNEL = {RATE_LIMIT: "500"}
 def profiles(testbed: Testbed) -> tuple[Profile, ...]:
     """What the server may be, the plainest first: the documents' own words, what they permit, Linux as it is set."""
     settings = testbed.settings if testbed.agent is not None else UNKNOWN_KERNEL
-    return RFC9293, MITIGATED, linux(settings), LINUX_EARLIER
+    return RFC9293, MITIGATED, linux(settings), LINUX_EARLIER, FRUGAL
 
 
 def blank(scenario: Scenario, family: Family, verdict: Verdict) -> Result:
@@ -72,21 +75,32 @@ def play(
     first = bench.connection()
     before = testbed.link.statistics()
     try:
-        scenario.function(Peer(bench, first), Server(bench, first))
-        bench.settle()
-    except Stopped:
-        pass  # the bench has it on record
+        with mistakes_in_threads() as in_threads:
+            scenario.function(Peer(bench, first), Server(bench, first))
+            bench.settle()
+    except Stopped as stopped:
+        if not any(stopped.problem is one for one in bench.problems):  # the bench has on record what it raised
+            bench.problems.append(_mistake(stopped, scenario))
     except AgentGone:
         pass  # said below, first of all
     except (AgentError, LinkError, CannotRun, LabError) as error:
         bench.problems.append(_problem_of(error, scenario))
-    except (Exception, SystemExit) as error:  # the script's own mistake: say where, never as a traceback
+    except BaseException as error:  # the script's own mistake: say where, never as a traceback
+        if asked_to_end(error):
+            raise
         bench.problems.append(_mistake(error, scenario))
+    bench.problems += [
+        _mistake(e, scenario, "a thread of the script") for e in in_threads if not isinstance(e, Stopped)
+    ]
     if (gone := _agent_gone(testbed, bench.problems)) is not None:
         # A server whose process ends resets what it held: that says nothing about how it speaks TCP.
         bench.problems.insert(0, _problem_of(gone, scenario))
         _renumber(bench.timeline)
-    after = testbed.link.statistics()
+    try:
+        after = testbed.link.statistics()
+    except LinkError as error:
+        after = before
+        bench.problems.append(_problem_of(error, scenario))
     result.captured, result.dropped = after[0] - before[0], after[1] - before[1]
     if result.dropped:
         bench.problems.insert(0, _lost(result.dropped))
@@ -95,9 +109,7 @@ def play(
     result.timeline, result.problems = bench.timeline, bench.problems
     result.checks, result.silence = bench.checks, bench.silence
     result.witnesses = tuple(w for w in ("wire", "socket", "model") if w in bench.witnesses)
-    result.isns = {
-        c.name: (int(c.peer_isn), _plain(c.conversation.server_isn)) for c in bench.connections.values()
-    }
+    result.isns = {c.name: (int(c.peer_isn), _plain(c.conversation.server_isn)) for c in bench.connections.values()}
     result.remarks = _remarks(bench)
     result.verdict = _verdict(result, bench)
     return result
@@ -177,20 +189,25 @@ def _problem_of(error: Exception, scenario: Scenario) -> Problem:
     return Problem(verdict, message, next_step=next_step, file=shown(scenario.path), line=_line(error, scenario.path))
 
 
-def _mistake(error: BaseException, scenario: Scenario) -> Problem:
+def _mistake(error: BaseException, scenario: Scenario, who: str = "the script itself") -> Problem:
     line = _line(error, scenario.path)
-    source = ""
-    if line:
-        source = scenario.path.read_text(encoding="utf-8").splitlines()[line - 1].strip()
-    kind = "" if isinstance(error, ScenarioError) else f"{type(error).__name__}: "
+    message = str(error) if isinstance(error, ScenarioError) else in_scapy(error) or words_of(error)
     return Problem(
         Verdict.INCONCLUSIVE,
-        f"the script itself failed: {kind}{error}",
+        f"{who} failed: {message}",
         file=shown(scenario.path),
         line=line or scenario.line,
-        source=source,
+        source=_source(scenario, line),
         next_step="mend the script: this says nothing about the server",
     )
+
+
+def _source(scenario: Scenario, line: int) -> str:
+    """A line of the script, "" where there is none any more."""
+    with suppress(OSError, ValueError, SyntaxError, IndexError):
+        if line:
+            return scenario.source.splitlines()[line - 1].strip()
+    return ""
 
 
 def _line(error: BaseException, path: Path) -> int:

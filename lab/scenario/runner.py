@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import select
 import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Any
 
 from lab import __version__
 from lab.scenario.bench import Family
 from lab.scenario.declare import Scenario
 from lab.scenario.errors import UsageError
+from lab.scenario.guard import descriptors, stdout_to_stderr, words_of
 from lab.scenario.play import RATE_LIMIT, blank, play
 from lab.scenario.record import Problem, Result, Run, Verdict
 from lab.testbed.base import Testbed
@@ -30,6 +34,18 @@ from lab.testbed.target import Target
 
 TICK = 0.1
 """Seconds between two looks at the clock for whoever draws progress."""
+
+
+AFTERLIFE = 1.0
+"""Seconds that a run's process has to end in when it can say no more."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_CLOSED_OURS = 97
+"""Exit code of a run's process that cannot hand over its result."""
+_CLOSED = (
+    "the script closed file descriptors that are not its own, the lab's among them",
+    "mend the script: this says nothing about the server",
+)
 
 
 @dataclass(slots=True)
@@ -165,8 +181,14 @@ def _start(
     process = context.Process(
         target=_work, args=(plan, channel, scenario, family, wrap, theirs, os.getpid()), daemon=True
     )
-    sys.stdout.flush()
-    process.start()
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    # Until it ignores them, a Ctrl-C would end the new process with a traceback.
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
     theirs.close()
     if channel is not None:
         channel.close()
@@ -184,33 +206,99 @@ def _work(
 ) -> None:
     """The life of one run's process."""
     die_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
+    # The parent ends us. What the script starts shall be open to SIGTERM again.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    stdout_to_stderr()
     try:
-        testbed: Testbed = Sandbox.adopt(channel) if channel is not None else open_testbed(plan)
-        with closing(testbed):
-            result = play(scenario, testbed, family, seed=plan.seed, wrap=wrap, alone=channel is not None)
+        result = _result(plan, channel, scenario, family, wrap)
     except CannotRun as error:
         result = _cannot(scenario, family, error)
-    pipe.send(result)
-    pipe.close()
+    except BaseException as error:
+        result = _inconclusive(
+            scenario, family, f"the lab could not finish this run: {words_of(error)}{_where(error)}",
+            "run it again, and report it if it comes back",
+        )  # fmt: skip
+    try:
+        pipe.send(result)
+    except Exception:  # the pipe is gone
+        os._exit(_CLOSED_OURS)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # whatever the script made of it
+            stream.flush()
+    # At once: threads that the script left behind may never end.
+    os._exit(0)
+
+
+def _result(plan: Plan, channel: socket.socket | None, scenario: Scenario, family: Family, wrap: bool) -> Result:
+    testbed: Testbed = Sandbox.adopt(channel) if channel is not None else open_testbed(plan)
+    process, lent = os.getpid(), descriptors()
+    try:
+        result = play(scenario, testbed, family, seed=plan.seed, wrap=wrap, alone=channel is not None)
+    except BaseException:
+        if lent.items() <= descriptors().items():
+            raise
+    else:
+        if os.getpid() != process:
+            os._exit(0)  # the script forked: its child has nothing to say
+        if lent.items() <= descriptors().items():
+            return result
+    finally:
+        with suppress(OSError):
+            testbed.close()
+    return _inconclusive(scenario, family, *_CLOSED)
 
 
 def _collect(pipe: Pipe, one: _Running) -> Result:
     try:
         result: Result = pipe.recv()
-    except EOFError:
-        one.process.join()
-        result = blank(one.scenario, one.family, Verdict.INCONCLUSIVE)
+    except Exception as error:  # the end of the pipe; or what a script wrote into it
+        code = _exit_code(one.process)
+        if code is None or code == _CLOSED_OURS or not isinstance(error, EOFError):
+            one.process.kill()
+            words = _CLOSED
+        else:
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            words = f"the process that ran this scenario {how}", "run it again"
+        result = _inconclusive(one.scenario, one.family, *words)
         result.seconds = time.monotonic() - one.began
-        code = one.process.exitcode or 0
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        result.problems.append(
-            Problem(Verdict.INCONCLUSIVE, f"the process that ran this scenario {how}", next_step="run it again")
-        )
     pipe.close()
     one.process.join()
     one.process.close()
     return result
+
+
+def _exit_code(process: multiprocessing.process.BaseProcess) -> int | None:
+    """How the process ended, None where it has not within AFTERLIFE.
+
+    `Process.join(timeout)` would take its pipe's end for its own, which a script that closes descriptors brings about.
+    """
+    assert process.pid is not None
+    watch = os.pidfd_open(process.pid)
+    try:
+        poll = select.poll()
+        poll.register(watch, select.POLLIN)
+        if not poll.poll(AFTERLIFE * 1000):
+            return None
+    finally:
+        os.close(watch)
+    process.join()
+    return process.exitcode
+
+
+def _inconclusive(scenario: Scenario, family: Family, message: str, next_step: str) -> Result:
+    result = blank(scenario, family, Verdict.INCONCLUSIVE)
+    result.problems.append(
+        Problem(Verdict.INCONCLUSIVE, message, file=result.file, line=scenario.line, next_step=next_step)
+    )
+    return result
+
+
+def _where(error: BaseException) -> str:
+    """The line of the lab that raised it, for a report of the lab's mistakes."""
+    places = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(places[-1].filename).name}:{places[-1].lineno})" if places else ""
 
 
 def _end(running: dict[Pipe, _Running]) -> None:

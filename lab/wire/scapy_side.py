@@ -120,6 +120,26 @@ def complete(
         raise ValueError(f"Scapy cannot build {packet.summary()}: {error}") from error
 
 
+def in_scapy(error: BaseException) -> str | None:
+    """A sentence for what Scapy raised at a script's own words; None for what was not raised in Scapy.
+
+    Scapy lets out whatever it comes across: "substring not found" for a flag that TCP has not.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or not str(trace.tb_frame.f_globals.get("__name__", "")).startswith("scapy."):
+        return None
+    if trace.tb_frame.f_code.co_name == "_fixvalue" and isinstance(error, ValueError):
+        value = trace.tb_frame.f_locals.get("value")
+        return f"Scapy knows no such flags as {_joined(value)!r}: TCP's are F, S, R, P, A, U, E, C and N"
+    return f"Scapy does not take this: {type(error).__name__}: {error}"
+
+
+def _joined(value: Any) -> str:
+    return "".join(value) if isinstance(value, list) and all(isinstance(one, str) for one in value) else str(value)
+
+
 def flags_set(packet: ScapyPacket) -> Flags | None:
     """The flags that a script set on the packet's TCP layer; None where it set none, or there is no TCP layer."""
     tcp = _only_tcp(packet)
@@ -172,13 +192,13 @@ def as_tcp(frame: TcpFrame, raw: bytes) -> ScapyPacket:
 
 def _wanted(tcp: ScapyPacket, name: str, value: Any) -> object:
     if name in ("seq", "ack"):
-        return Seq(int(value))
+        return Seq(_number(tcp.fields, name, 0))
     if name == "flags":
         return Flags(int(value))
     if name == "options":
         octets = _options(tcp)
         return octets + b"\0" * (-len(octets) % 4)
-    return int(value)
+    return _number(tcp.fields, name, 0)
 
 
 def _only_tcp(packet: ScapyPacket) -> ScapyPacket | None:
@@ -258,6 +278,12 @@ def _tcp(
         data_offset=None if fields.get("dataofs") is None else _number(fields, "dataofs", 5),
         reserved=_number(fields, "reserved", 0),
     )
+    room = 0xFFFF if len(source) == 16 else 0xFFFF - 20  # IPv4 counts its own header (RFC 791 §3.1)
+    if len(octets) > room:
+        raise ValueError(
+            f"a TCP segment of {len(octets)} octets does not fit into one IP packet, which has room for {room}: "
+            "send less at once"
+        )
     return octets, padding
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,28 @@ def stories(tmp_path: Path, sandbox_works: None) -> Path:
         "left": "    os._exit(7)",
         "exits": "    sys.exit(1)",
         "wrong": "    peer.expect(TCP(flags='R'), within=0.05)",
+        "interrupts": "    raise KeyboardInterrupt",
+        "generator": "    raise GeneratorExit",
+        "own_stop": (
+            "    from lab.scenario.errors import Stopped\n"
+            "    from lab.scenario.record import Problem, Verdict\n"
+            "    raise Stopped(Problem(Verdict.VIOLATES, 'no'))"
+        ),
+        "thread": (
+            "    import threading\n"
+            "    def work(): raise ValueError('in a thread')\n"
+            "    t = threading.Thread(target=work); t.start(); t.join()"
+        ),
+        "closes": "    os.closerange(3, 1000)",
+        "closes_and_stays": "    os.closerange(3, 1000)\n    while True: pass",
+        "endless_thread": ("    import threading, time\n    threading.Thread(target=time.sleep, args=[600]).start()"),
+        "forks": "    if not os.fork(): return\n    os.wait()",
+        "deletes": "    os.unlink(__file__)\n    raise ValueError('gone')",
+        "loud": (
+            "    print('one'); sys.stdout.flush(); os.write(1, b'two\\n'); os.system('echo three')\n    print('four')"
+        ),
+        "flags": "    peer.send(TCP(flags='XQ'))",
+        "stays": "    while True: pass",
     }.items():
         (folder / f"{name}.py").write_text(HEAD + end + "\n")
     return tmp_path
@@ -65,13 +89,70 @@ def test_numbers_wrap_in_the_first_family_of_each(stories: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("killed", "was killed by SIGKILL"), ("left", "ended with code 7"), ("exits", "SystemExit: 1")],
+    [
+        ("killed", "was killed by SIGKILL"),
+        ("left", "ended with code 7"),
+        ("exits", "the script itself failed: SystemExit: 1"),
+        ("interrupts", "the script itself failed: KeyboardInterrupt"),
+        ("generator", "the script itself failed: GeneratorExit"),
+        ("own_stop", "the script itself failed: Stopped: no"),
+        ("thread", "a thread of the script failed: ValueError: in a thread"),
+        ("closes", "the script closed file descriptors that are not its own, the lab's among them"),
+        ("closes_and_stays", "the script closed file descriptors that are not its own, the lab's among them"),
+        ("deletes", "the script itself failed: ValueError: gone"),
+        ("flags", "the script itself failed: Scapy knows no such flags as 'XQ': TCP's are F, S, R, P, A, U, E, C and"),
+    ],
 )
-def test_a_run_that_ends_without_a_word_is_inconclusive(stories: Path, name: str, words: str) -> None:
+def test_a_run_that_ends_as_it_should_not_is_inconclusive(
+    stories: Path, name: str, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     done = told(stories, name, families=("ipv4",))
     assert [r.verdict for r in done.results] == [Verdict.INCONCLUSIVE]
     assert words in done.results[0].problems[0].message
     assert done.exit_code == 3
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("name", "line"), [("exits", 11), ("interrupts", 11), ("thread", 12), ("flags", 11)])
+def test_the_scripts_mistake_has_its_line(stories: Path, name: str, line: int) -> None:
+    (problem,) = told(stories, name, families=("ipv4",)).results[0].problems
+    assert problem.line == line
+    assert problem.source == (stories / "family" / f"{name}.py").read_text().splitlines()[line - 1].strip()
+
+
+@pytest.mark.parametrize("name", ["endless_thread", "forks"])
+def test_what_a_script_leaves_running_holds_nobody_up(stories: Path, name: str) -> None:
+    done = told(stories, name, families=("ipv4",))
+    assert [(r.verdict, r.problems) for r in done.results] == [(Verdict.CONFORMS, [])]
+    assert done.seconds < 20
+
+
+def test_what_a_script_prints_goes_to_standard_error(stories: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert told(stories, "loud", families=("ipv4",)).exit_code == 0
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert sorted(err.split()) == ["four", "one", "three", "two"]
+
+
+def test_ctrl_c_and_sigterm_are_the_parents_to_answer(stories: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    parent = os.getpid()
+
+    def send_both() -> None:
+        for child in Path("/proc/self/task").glob("*/children"):
+            for pid in map(int, child.read_text().split()):
+                if Path(f"/proc/{pid}/cmdline").read_bytes() == Path(f"/proc/{parent}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGINT)
+                    os.kill(pid, signal.SIGTERM)
+                    sent.append(pid)
+        if len(sent) > 3:
+            raise KeyboardInterrupt
+
+    sent: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        run(Plan(load(["stays"], stories), families=("ipv4",)), on_tick=send_both)
+    assert len(set(sent)) == 1  # it outlived the first of them
+    assert not Path(f"/proc/{sent[0]}").exists()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_fail_fast_leaves_the_rest(stories: Path) -> None:
