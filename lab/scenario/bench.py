@@ -167,14 +167,15 @@ class Bench:
     ) -> int:
         """How many of `answers` the server had sent before ours reached it: they are judged by what it knew then.
 
-        Those from before `send()` surely. Where the lab was kept waiting inside, its kernel's clock cannot tell for the
-        others, and the first order that explains all of them is taken.
+        Those from before `send()` surely. Where the lab was kept waiting inside, or a timer of the server's repeats
+        something at this very moment, no clock can tell for the others, and the first order that explains all is taken.
         """
         surely = sum(c.timestamp < before for c in answers)
-        if stamp - before < PREEMPTED or not isinstance(sent, TcpFrame):
+        mine = [(i, d.segment) for i, c in enumerate(answers) if (d := self._of(connection, c)) is not None]
+        doubtful = stamp - before >= PREEMPTED or any(connection.has_seen(segment) for _, segment in mine)
+        if not mine or not doubtful or not isinstance(sent, TcpFrame):
             return surely
         now, state = stamp - self._began, self.ask_state(connection)
-        mine = [(i, d.segment) for i, c in enumerate(answers) if (d := self._of(connection, c)) is not None]
         for split in range(surely, len(answers) + 1):
             trial = connection.conversation.copy()
             sights = [trial.server_sends(segment, now) for i, segment in mine if i < split]
@@ -263,6 +264,7 @@ class Bench:
         packet = self._record(one.frame, one.timestamp, now, "server")
         packet.segment, packet.connection = segment, connection.name
         connection.last_seen = packet
+        connection.note_seen(segment)
         bad = self._checksum_finding(one, frame)
         if bad is not None:
             # A receiver drops it (RFC 9293 §3.1, MUST-3): neither end's model takes notice.

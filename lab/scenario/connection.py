@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lab.scenario.record import Packet
 from lab.tcp.conversation import Conversation
-from lab.tcp.segment import ACK, SYN, Segment, letters
+from lab.tcp.segment import ACK, FIN, SYN, Segment, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.tcp.world import Sight
@@ -48,6 +48,17 @@ class Connection:
     kernel_state: State | None = None
     """What the server's kernel said last."""
     server_spoke: bool = False
+
+    _seen: set[tuple[int, int, int]] = field(default_factory=set)
+
+    def note_seen(self, segment: Segment) -> None:
+        """Remember a segment of the server's that uses up numbers."""
+        if segment.length:
+            self._seen.add((segment.flags & (SYN | FIN), segment.seq, len(segment.payload)))
+
+    def has_seen(self, segment: Segment) -> bool:
+        """Whether it is one that the server has sent before: its timer may repeat it at any time."""
+        return (segment.flags & (SYN | FIN), segment.seq, len(segment.payload)) in self._seen
 
     @property
     def server_state(self) -> State:

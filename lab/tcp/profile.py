@@ -416,6 +416,14 @@ CHOICES: dict[str, Choice] = {
             ("6298-2.4-min",),
         ),
         Choice(
+            "out-of-order-dropped",
+            "permitted",
+            "What lies behind a gap is not kept: it is acknowledged only when it comes again.",
+            "RFC 9293 §3.10.7.4",
+            "RFC 9293 §3.10.7.4 (SHLD-31)",
+            ("SHLD-31",),
+        ),
+        Choice(
             "syn-text-acknowledged",
             "permitted",
             "Text on a SYN is acknowledged by the SYN,ACK, and given to the program once the connection stands.",
@@ -482,13 +490,17 @@ MITIGATED = Profile(
 )
 """What RFC 9293 permits beside its base text: RFC 5961, RFC 7323, RFC 6191, RFC 1337, half-duplex CLOSE."""
 
+FRUGAL = Profile("frugal", MITIGATED.choices | {"out-of-order-dropped"})
+"""A small stack: as permitted as MITIGATED, and without a queue for what lies behind a gap."""
+
 _EARLIER = frozenset({"half-open-any-rst", "future-ack-silent"})
 
 _LATER = frozenset({"window-overrun", "half-open-echo"})
 
 LINUX = Profile(
     "linux",
-    frozenset(CHOICES) - {"time-wait-ignores-rst", "timestamps-required", "syn-text-acknowledged", *_EARLIER},
+    frozenset(CHOICES)
+    - {"time-wait-ignores-rst", "timestamps-required", "syn-text-acknowledged", "out-of-order-dropped", *_EARLIER},
     Parameters(
         msl=30.0,
         time_wait=60.0,

@@ -271,8 +271,12 @@ def from_urgent_on(r: Reaction, segment: Segment, at_once: bool = False) -> None
     next_fin = False
     if ahead > 0:
         if text or fin:
-            r.end = hold(end, start, text, fin)
-            r.explain("this lies behind a gap: it is kept, and an ACK names what is missing", "RFC 9293 §3.8.6.3")
+            if end.profile.has("out-of-order-dropped"):
+                r.chose("out-of-order-dropped")
+                r.explain("this lies behind a gap: it is not kept, and an ACK names what is missing")
+            else:
+                r.end = hold(end, start, text, fin)
+                r.explain("this lies behind a gap: it is kept, and an ACK names what is missing", "RFC 9293 §3.8.6.3")
             due, optional = 0.0, not end.profile.has("window-edge")
     elif text or fin:
         r.end, next_fin = take(end, start, text, fin)
