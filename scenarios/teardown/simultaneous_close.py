@@ -22,7 +22,9 @@ def simultaneous_close(peer: Peer, server: Server) -> None:
     server.is_in(State.FIN_WAIT_1)
 
     peer.send(TCP(flags="FA", seq=x + 1, ack=y + 1), note="crosses the server's FIN")
-    peer.expect(TCP(ack=x + 2))  # alone, or on the FIN said again
+    answer = peer.expect(TCP(ack=x + 2))  # alone, or on the FIN said again
+    number = y + 1 if "F" in answer.flags else y + 2
+    peer.check(answer.seq == number, "seq", str(number), str(answer.seq), "the ACK stands behind the server's FIN")
     server.is_in(State.CLOSING)
     peer.replay(TCP(flags="A", seq=x + 2, ack=y + 1))
     server.is_in(State.CLOSING)

@@ -827,6 +827,25 @@ class time_wait_takes_old_syn(Honest):
         yield seg
 
 
+@breakage("flags", "silence", caught_by="time_wait_answers_fin")
+class time_wait_resets_data(Honest):
+    """In TIME-WAIT old data is answered by a RST, where an ACK is due."""
+
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        if connection and connection.state == TIME_WAIT and seg.payload:
+            stack.refuse(seg)
+        else:
+            yield seg
+
+
+@breakage("seq", caught_by="simultaneous_close")
+class bare_ack_with_oldest_number(Honest):
+    """A bare ACK carries the oldest number that is not acknowledged (SND.UNA), where SND.NXT is due."""
+
+    def outgoing(self, stack: Stack, connection: Connection | None, seg: Seg) -> Segs:
+        yield replace(seg, seq=connection.snd_una) if connection and connection.stood and _bare_ack(seg) else seg
+
+
 @breakage("state", caught_by="")
 class time_wait_not_restarted(Honest):
     """A repeated FIN is acknowledged in TIME-WAIT, but its time is not counted anew (time_wait_starts_again)."""

@@ -47,6 +47,11 @@ class _Patient(Honest):
 
     repeats_syn_ack = True
 
+    def incoming(self, stack: Stack, connection: Connection | None, seg: Seg) -> Iterable[Seg]:
+        if connection:  # what fills a gap is acknowledged at once (RFC 5681 §4.2)
+            connection.notes["gap"] = bool(connection.held) or connection.held_fin is not None
+        yield seg
+
     def outgoing(self, stack: Stack, connection: Connection | None, seg: Seg) -> Iterable[Seg]:
         if connection is None or not seg.has(ACK):
             yield seg
@@ -56,7 +61,8 @@ class _Patient(Honest):
             waiting.off = True
         bare = not seg.payload and not seg.flags & (SYN | FIN | RST)
         new = ahead(connection.rcv_nxt, connection.notes.get("told", connection.irs + 1)) > 0
-        if bare and new and not waiting and connection.state != TIME_WAIT:
+        gap = connection.notes.get("gap")
+        if bare and new and not gap and not waiting and connection.state != TIME_WAIT:
             connection.notes["waiting"] = stack.later(0.2, lambda: self._speak(connection))
             return
         connection.notes["told"] = connection.rcv_nxt

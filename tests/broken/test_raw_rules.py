@@ -498,7 +498,14 @@ def _walk_of_what_is_not_meant(note: Callable[..., None], hooks: Honest, family:
     desk = Desk(hooks, family)  # acks of what came before a FIN; data behind the peer's
     handle = desk.opens()
     note(desk.does("close", handle), desk.says("A", 1, 1), desk.state(), desk.says("FA", 1, 1), desk.says("A", 2, 1))
-    note(desk.state(), desk.says("A", 2, 2), desk.says("S", -50), desk.state(), desk.passes(40), desk.says("FA", 1, 2))
+    note(
+        desk.state(),
+        desk.says("A", 2, 2),
+        desk.says("S", -50),
+        desk.says("PA", -9, 1, b"old"),
+        desk.passes(40),
+        desk.says("FA", 1, 2),
+    )
     note(desk.passes(40), desk.state())
     desk = Desk(hooks, family)
     handle = desk.opens()
