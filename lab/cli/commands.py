@@ -112,6 +112,7 @@ def run(
     junit: Annotated[
         Path | None,
         typer.Option(
+            parser=o.path_of,
             metavar="FILE",
             help="JUnit XML for a CI service: violates is a failure, inconclusive an error, cannot run is skipped; "
             "permitted and deviates pass.",

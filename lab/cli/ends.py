@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -43,6 +43,23 @@ def end_on_sigterm() -> None:
 class LabGroup(TyperGroup):
     """The `lab` command: runs one of its commands and turns how that ends into an exit code."""
 
+    alone: ClassVar[bool] = False
+    """Whether the process is the command's own, to end with it."""
+
+    def make_context(self, *words: Any, **more: Any) -> Any:
+        """Read the command line. A Ctrl-C meanwhile ends as one later does."""
+        try:
+            return super().make_context(*words, **more)
+        except KeyboardInterrupt:
+            self._no_more_of_it()
+            complain("interrupted")
+            sys.exit(128 + signal.SIGINT)
+
+    def _no_more_of_it(self) -> None:
+        """Ignore a second Ctrl-C where only the end is left."""
+        if self.alone:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command. Raises what typer and click understand as an end, and nothing else."""
         try:
@@ -50,6 +67,7 @@ class LabGroup(TyperGroup):
             sys.stdout.flush()
             return done
         except KeyboardInterrupt:
+            self._no_more_of_it()
             complain("interrupted")
             raise typer.Exit(128 + signal.SIGINT) from None
         except Ended as ended:
@@ -70,8 +88,9 @@ class LabGroup(TyperGroup):
 
 def complain(sentence: str) -> None:
     """One sentence on standard error."""
-    from lab.report.text import ascii_text
+    from lab.report.text import ascii_text, printable
 
+    sentence = printable(sentence)
     encoding = (getattr(sys.stderr, "encoding", None) or "ascii").lower()
     typer.echo(f"lab: {sentence if encoding.startswith('utf') else ascii_text(sentence)}", err=True)
 

@@ -177,9 +177,19 @@ Seed = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON document on standard output, nothing else.", rich_help_panel=REPORT)
 ]
+
+
+def path_of(text: str | Path) -> Path:
+    """A path as it was typed. Raises UsageError where it is empty: "the current folder" is seldom meant by that."""
+    if not str(text):
+        raise wrong("a path is empty: name a file or folder ('.' for the current one)")
+    return Path(text)
+
+
 Out = Annotated[
     Path,
     typer.Option(
+        parser=path_of,
         envvar="LAB_OUT",
         metavar="FOLDER",
         help="Where the captures go: a pcapng for each run, every packet with a comment.",
@@ -243,11 +253,15 @@ def families(ipv4: bool, ipv6: bool) -> tuple[str, ...]:
 
 def services(texts: list[str]) -> dict[str, int] | None:
     """NAME=PORT taken apart; None where none was given. Raises UsageError."""
+    from lab.server.services import HANDLERS
+
     found: dict[str, int] = {}
     for text in texts:
         name, _, port = text.partition("=")
         if not name or not port.isascii() or not port.isdigit() or int(port) > 65535:
             raise wrong(f"--service: {text} is not NAME=PORT (such as echo=7007)")
+        if name not in HANDLERS:
+            raise wrong(f"--service: there is no service {name}: there are {', '.join(HANDLERS)}")
         found[name] = int(port)
     return found or None
 

@@ -18,7 +18,7 @@ from lab.report.files import folder_for, write_whole
 from lab.report.json_report import document, dumps
 from lab.report.junit import junit
 from lab.report.terminal import Progress, Screen, report
-from lab.report.text import count, seconds
+from lab.report.text import FAMILIES, count, seconds
 from lab.scenario.catalogue import load
 from lab.scenario.declare import Scenario
 from lab.scenario.errors import UsageError
@@ -49,6 +49,25 @@ class Choice:
 
     scenarios: list[Scenario]
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """What was still to be done when a run was interrupted."""
+
+    total: int
+    """Runs that were meant."""
+    running: list[tuple[str, str]]
+    """Name and family of those under way, the longest first."""
+
+    def sentences(self, done: int) -> list[str]:
+        """For the notes below a report."""
+        told = [f"interrupted: {done} of {count(self.total, 'run')} done"]
+        if self.running:
+            some = [f"{name} over {FAMILIES[family]}" for name, family in self.running[:8]]
+            more = [f"{len(self.running) - 8} more"] if len(self.running) > 8 else []
+            told.append(f"still running: {', '.join([*some, *more])}")
+        return told
 
 
 def run_and_report(order: Order) -> int:
@@ -90,7 +109,7 @@ def run_and_report(order: Order) -> int:
         # What was done is worth telling; a second Ctrl-C ends that as well.
         interruption = caught
         done = Run(__version__, plan.testbed, "", seed, so_far, time.monotonic() - began)
-    _publish(done, order, choice.notes, progress.total if interruption else None)
+    _publish(done, order, choice.notes, Interrupted(progress.total, list(progress.running)) if interruption else None)
     if interruption is not None:
         raise interruption
     return done.exit_code
@@ -127,14 +146,15 @@ def _named(scenario: Scenario, words: Sequence[str]) -> bool:
     return any(word in own or Path(word).resolve() == scenario.path.resolve() for word in words)
 
 
-def _publish(run: Run, order: Order, notes: Sequence[str], total: int | None) -> None:
-    """Print the report and write JUnit. `total`: the number of runs meant, where the run was interrupted."""
+def _publish(run: Run, order: Order, notes: Sequence[str], interrupted: Interrupted | None) -> None:
+    """Print the report and write JUnit."""
     if order.junit is not None:
         write_whole(order.junit, junit(run), option="--junit")
     if order.as_json:
         told = document(run, timeline=order.verbose)
-        if total is not None:
+        if interrupted is not None:
             told["interrupted"] = True
+            told["still_running"] = [{"name": name, "family": family} for name, family in interrupted.running]
         encoding = cast(str | None, getattr(sys.stdout, "encoding", None)) or "ascii"
         sys.stdout.write(dumps(told, ascii_only=not encoding.lower().startswith("utf")))
         sys.stdout.flush()
@@ -145,7 +165,7 @@ def _publish(run: Run, order: Order, notes: Sequence[str], total: int | None) ->
         said.insert(0, f"captures in {order.out}/, one for each run, for Wireshark")
     if order.junit is not None:
         said.append(f"JUnit in {order.junit}")
-    if total is not None:
-        said = [f"interrupted: {len(run.results)} of {count(total, 'run')} done", *said]
+    if interrupted is not None:
+        said = [*interrupted.sentences(len(run.results)), *said]
     screen.show(report(run, width=screen.width, glyphs=screen.glyphs, verbose=order.verbose, notes=said))
     sys.stdout.flush()

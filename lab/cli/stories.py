@@ -14,7 +14,7 @@ from lab.report.json_report import dumps
 from lab.report.ladder import ladder
 from lab.report.problem import problem_lines
 from lab.report.terminal import Screen, remark_lines
-from lab.report.text import Glyphs, Line, count, cut, seconds, wrapped
+from lab.report.text import Glyphs, Line, count, cut, printable, seconds, wrapped
 from lab.scenario.catalogue import load
 from lab.scenario.declare import Scenario
 from lab.scenario.errors import UsageError
@@ -132,8 +132,9 @@ def _script(screen: Screen, source: str) -> None:
     if screen.console.is_terminal and screen.console.color_system:
         from rich.syntax import Syntax
 
+        source = "\n".join(printable(line.expandtabs()) for line in source.split("\n"))
         syntax = Syntax(source, "python", theme="ansi_dark", line_numbers=True, background_color="default")
         screen.console.print(syntax, soft_wrap=False)
     else:
-        screen.show([[(f"{i:4}  ", "dim"), (line, "")] for i, line in enumerate(source.splitlines(), 1)])
+        screen.show([[(f"{i:4}  ", "dim"), (line.expandtabs(), "")] for i, line in enumerate(source.splitlines(), 1)])
     screen.show([[]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -27,8 +28,22 @@ def document(run: Run, *, timeline: bool = False) -> dict[str, Any]:
 
 
 def dumps(value: Any, *, ascii_only: bool = False) -> str:
-    """`value` as JSON text for people and programs, with a newline at its end."""
-    return json.dumps(value, indent=2, ensure_ascii=ascii_only, default=str) + "\n"
+    """`value` as JSON text for people and programs, with a newline at its end.
+
+    Half a surrogate pair, which no encoding has and some readers refuse, becomes U+FFFD. What a terminal might obey is
+    written as an escape.
+    """
+    text = _HALF_A_PAIR.sub("\ufffd", json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    return (_NOT_ASCII if ascii_only else _CONTROL).sub(_escape, text) + "\n"
+
+
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x7f-\x9f]")
+_NOT_ASCII = re.compile("[^\x00-\x7e]")
+
+
+def _escape(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1] if found[0] != "\x7f" else "\\u007f"
 
 
 def _scenario(result: Result, timeline: bool) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from lab.report.text import (
     count,
     cut,
     mark,
+    printable,
     seconds,
     width_of,
     wrapped,
@@ -74,6 +75,7 @@ class Screen:
         """A line as Rich prints it."""
         text = Text(no_wrap=True, overflow="ignore", end="")
         for piece, style in line:
+            piece = printable(piece)
             text.append(piece if self.unicode else ascii_text(piece), STYLES[style])
         text.rstrip()
         return text

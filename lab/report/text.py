@@ -108,6 +108,25 @@ def ascii_text(text: str) -> str:
     return text.translate(_SAID_IN_ASCII).encode("ascii", "replace").decode("ascii")
 
 
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+"""What steers a terminal, turns the direction of writing, or is no character at all."""
+
+
+def printable(text: str) -> str:
+    """`text` with a sign of the same width for each character that a terminal might obey or cannot be sent.
+
+    A control character (ESC, NUL, a newline) becomes its picture (U+2400 and on), anything else U+FFFD.
+    """
+    return _UNSEEN.sub(_picture, text)
+
+
+def _picture(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
+
+
 def mark(verdict: Verdict, glyphs: Glyphs) -> Span:
     """The sign of a verdict with its style."""
     glyph, style = MARKS[verdict]

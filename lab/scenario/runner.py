@@ -10,8 +10,8 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
@@ -124,9 +124,10 @@ def run(
                     _end(running)
             on_tick()
     finally:
-        _end(running)
-        if sandboxes is not None:
-            sandboxes.close()
+        with _signals_held():  # a second Ctrl-C waits until nothing is left behind
+            _end(running)
+            if sandboxes is not None:
+                sandboxes.close()
     done.results.sort(key=lambda r: order[r.name, r.family])
     done.seconds = time.monotonic() - began
     return done
@@ -169,6 +170,15 @@ def open_testbed(plan: Plan) -> Host | Target:
     return Target.open(**plan.testbed_options)
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
 def _start(
     plan: Plan, sandboxes: Sandboxes | None, scenario: Scenario, family: Family, *, wrap: bool
 ) -> tuple[Pipe, _Running]:
@@ -183,12 +193,8 @@ def _start(
     )
     if sys.stdout is not None:
         sys.stdout.flush()
-    # Until it ignores them, a Ctrl-C would end the new process with a traceback.
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
+    with _signals_held():  # until it ignores them: a Ctrl-C would end the new process with a traceback
         process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
     theirs.close()
     if channel is not None:
         channel.close()
@@ -206,9 +212,8 @@ def _work(
 ) -> None:
     """The life of one run's process."""
     die_with(parent)
-    # The parent ends us. What the script starts shall be open to SIGTERM again.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     stdout_to_stderr()
     try:

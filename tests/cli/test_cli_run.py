@@ -140,6 +140,19 @@ def test_an_interrupted_run_tells_what_was_done(lab, runner) -> None:
     assert done.stderr == "lab: interrupted\n"
 
 
+@pytest.mark.parametrize("option", ["--out", "--junit"])
+def test_an_empty_path_is_wrong_usage(option: str, lab, runner) -> None:
+    done = lab("run", option, "")
+    assert (done.exit_code, runner.plans) == (2, [])
+    assert done.stderr == "lab: a path is empty: name a file or folder ('.' for the current one)\n"
+
+
+def test_an_error_cannot_steer_the_terminal(lab, runner) -> None:
+    done = lab("run", "no\x1b[31m\nsuch")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("lab: no scenario, file or folder is called no␛[31m␊such: ")
+
+
 def test_an_interrupted_run_says_so_in_json(lab, runner) -> None:
     runner.raises, runner.after = KeyboardInterrupt(), 1
     done = lab("run", "--json")

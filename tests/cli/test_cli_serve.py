@@ -34,8 +34,10 @@ def test_wrong_usage(words: list[str], says: str, lab, monkeypatch: pytest.Monke
 
 def test_a_service_that_does_not_exist_is_told(lab) -> None:
     done = lab("serve", "--service", "moon=0")
-    assert done.exit_code == 3
-    assert "no service 'moon'" in done.stderr
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "lab: --service: there is no service moon: there are echo, discard, half-close, close-first\n"
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

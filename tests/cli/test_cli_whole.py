@@ -107,8 +107,54 @@ def test_a_signal_ends_a_run_cleanly(
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (code, says)
-    assert "interrupted: 1 of 2 runs done" in out
+    assert "interrupted: 1 of 2 runs done\nstill running: stories/long over IPv4\n" in out
     assert [p.name for p in Path("lab-out").rglob("*") if p.is_file()] == [first.name]
+
+
+def test_two_signals_in_a_row_end_it_as_one_does(marked: Callable[[], list[str]]) -> None:
+    Path("long.py").write_text(STORY.format(seconds=600))
+    for pause in (0.0, 0.001, 0.01, 0.1):
+        words = ["run", "long.py", "--ipv4", "--json"]
+        with subprocess.Popen([*START, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            deadline = time.monotonic() + 30
+            while sum("run long.py" in words for words in marked()) < 2:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            time.sleep(pause)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+        assert (process.returncode, err) == (130, "lab: interrupted\n")
+        if out:  # the second may have ended the report as well
+            assert json.loads(out)["still_running"] in ([], [{"name": f"{Path.cwd().name}/long", "family": "ipv4"}])
+
+
+def test_ctrl_c_while_the_command_is_being_loaded() -> None:
+    # The import of the commands is where most of a start's time goes.
+    code = (
+        "import sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == sys.argv.pop():\n"
+        "            raise KeyboardInterrupt\n"
+        "        sys.argv.append('typer')\n"
+        "sys.meta_path.insert(0, Interrupts())\n" + MAIN
+    )
+    done = subprocess.run([sys.executable, "-c", code, "typer"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "lab: interrupted\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams(closed: str, marked: Callable[[], list[str]]) -> None:
+    Path("short.py").write_text(STORY.format(seconds=0))
+    words = "run short.py --ipv4 --junit lab.xml"
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -c "$1" {words} {closed}', sys.executable, MAIN],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("1 conforms" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+    assert 'tests="1"' in Path("lab.xml").read_text()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a tiny disk needs root")

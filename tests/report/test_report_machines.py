@@ -56,6 +56,13 @@ def test_json_can_be_ascii(violating: Result) -> None:
     assert "§" in dumps(document(run))
 
 
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_json_is_valid_whatever_it_tells(ascii_only: bool) -> None:
+    text = dumps({"a": "\x00\x1b\x7f\x9b § 😀 \ud800."}, ascii_only=ascii_only)
+    assert json.loads(text.encode("ascii" if ascii_only else "utf-8")) == {"a": "\x00\x1b\x7f\x9b § 😀 \ufffd."}
+    assert not [c for c in text if (ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0]
+
+
 def test_junit_counts_and_names(mixed: Run) -> None:
     root = ElementTree.fromstring(junit(mixed, now=1_700_000_000).split("\n", 1)[1])
     assert root.tag == "testsuites"

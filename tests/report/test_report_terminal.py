@@ -163,3 +163,16 @@ def test_progress_is_silent_elsewhere(conforming: Result) -> None:
         progress.on_start("a/b", "ipv4")
         progress.on_result(conforming)
     assert stream.getvalue() == ""
+
+
+def test_no_text_steers_the_terminal(violating: Result) -> None:
+    violating.title = "T \x1b[31m\x9b2J\x07"
+    violating.problems[0].message = "one\ttwo \x00\x1b]0;x\x07 \ud800 \u202e \x7f end"
+    stream = io.StringIO()
+    screen = screen_on(stream, terminal=False)
+    screen.show(report(Run("0", "sandbox", "", 0, [violating])))
+    told = stream.getvalue()
+    told.encode()
+    assert not re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", told)
+    assert "T ␛[31m�2J␇" in told
+    assert "␀␛]0;x␇ � � ␡" in squeezed(told)
