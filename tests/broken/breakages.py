@@ -537,7 +537,7 @@ class fin_not_retransmitted(Honest):
         return connection.fin_seq is None
 
 
-@breakage("silence", caught_by="fin_out_of_order")
+@breakage("silence", caught_by="client_first fin_out_of_order")
 class acks_fin_late(Honest):
     """The ACK of a FIN comes after 0.8 s: RFC 9293 §3.8.6.3 allows half a second (MUST-40)."""
 

@@ -26,7 +26,7 @@ def results(serve: str, names: tuple[str, ...] = (), families: tuple[str, ...] =
     return run(plan).results
 
 
-HONEST = [f"serve_honest{kind}" for kind in ("", "_like_linux", "_plain", "_patient", "_chatty")]
+HONEST = [f"serve_honest{kind}" for kind in ("", "_like_linux", "_plain", "_forgetful", "_patient", "_chatty")]
 
 
 @pytest.mark.parametrize("serve", HONEST)
