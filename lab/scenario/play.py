@@ -74,6 +74,7 @@ def play(
     result.peer_address, result.server_address = bench.peer_address, bench.server_address
     first = bench.connection()
     before = testbed.link.statistics()
+    unlinked: Problem | None = None
     try:
         with mistakes_in_threads() as in_threads:
             scenario.function(Peer(bench, first), Server(bench, first))
@@ -85,6 +86,7 @@ def play(
         pass  # said below, first of all
     except (AgentError, LinkError, CannotRun, LabError) as error:
         bench.problems.append(_problem_of(error, scenario))
+        unlinked = bench.problems[-1] if isinstance(error, LinkError) else None
     except BaseException as error:  # the script's own mistake: say where, never as a traceback
         if asked_to_end(error):
             raise
@@ -93,8 +95,12 @@ def play(
         _mistake(e, scenario, "a thread of the script") for e in in_threads if not isinstance(e, Stopped)
     ]
     if (gone := _agent_gone(testbed, bench.problems)) is not None:
+        if testbed.name == "sandbox":  # the interface went with it: there is none to bring up again
+            bench.problems[:] = [problem for problem in bench.problems if problem is not unlinked]
         # A server whose process ends resets what it held: that says nothing about how it speaks TCP.
         bench.problems.insert(0, _problem_of(gone, scenario))
+        if testbed.name == "sandbox":
+            bench.problems[0].next_step = "see whether something killed the sandbox's helper process, and run again"
         _renumber(bench.timeline)
     try:
         after = testbed.link.statistics()

@@ -12,6 +12,8 @@ from typing import Final
 
 _SIOCGIFADDR: Final = 0x8915
 _SIOCGIFNETMASK: Final = 0x891B
+_SIOCGIFFLAGS: Final = 0x8913
+_IFF_LOOPBACK: Final = 0x8
 _GATEWAY: Final = 0x2
 _GLOBAL: Final = "00"
 
@@ -52,6 +54,15 @@ def default_gateway(interface: str, family: str) -> str | None:
             if name == interface and int(prefix, 16) == 0 and int(flags, 16) & _GATEWAY:
                 return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(gateway))
     return None
+
+
+def is_loopback(interface: str) -> bool:
+    """Whether it is this machine's way to itself."""
+    request = struct.pack("16s24x", interface.encode()[:15])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking, contextlib.suppress(OSError):
+        (flags,) = struct.unpack_from("=H", fcntl.ioctl(asking, _SIOCGIFFLAGS, request), 16)
+        return bool(flags & _IFF_LOOPBACK)
+    return False
 
 
 def forwards(interface: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lab.testbed.errors import CannotRun
-from lab.testbed.interfaces import default_gateway, forwards, mac_beside, networks
+from lab.testbed.interfaces import default_gateway, forwards, is_loopback, mac_beside, networks
 from lab.wire.errors import LinkError
 from lab.wire.link import Link
 from lab.wire.neighbours import find_free_address, resolve
@@ -18,6 +18,12 @@ Addresses = Mapping[str, str | None]
 
 def open_link(interface: str) -> Link:
     """The link on an interface. Raises CannotRun."""
+    if is_loopback(interface):
+        raise CannotRun(
+            f"Every address on {interface} belongs to this machine's own kernel, and none is left for the lab to play.",
+            "Leave --testbed out, for a server in a sandbox, or run the server in a network namespace or container "
+            "and name the interface that leads to it.",
+        )
     try:
         return Link.open(interface)
     except LinkError as error:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -27,6 +28,9 @@ from lab.wire.link import Link
 
 READY_WITHIN: Final = 30.0
 """Seconds after which a sandbox that is not ready counts as impossible here."""
+
+GOING: Final = 200
+"""Milliseconds in which a process that has lost its interface is gone as well, if it is."""
 
 # The lab's own folder is put in front only while `lab` itself is imported, so that nothing in it hides a module of
 # Python's; -P keeps the current folder out for the same reason.
@@ -73,6 +77,8 @@ class Sandbox:
                 passed.remove(packets)  # it is the link's from here on, or closed
                 link = Link.adopt(packets, facts["interface"])
             except LinkError as error:
+                if _has_ended(pidfd):  # and its interface with it
+                    raise _ended() from error
                 raise CannotRun(str(error), "") from error
             sandbox = cls(channel, facts, link, pidfd)
             passed.clear()
@@ -284,6 +290,12 @@ def _first_message(channel: socket.socket, passed: list[int]) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise _ended()
     return message
+
+
+def _has_ended(pidfd: int) -> bool:
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(GOING))
 
 
 def _ended() -> CannotRun:

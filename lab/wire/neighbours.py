@@ -39,6 +39,9 @@ _SOLICITED, _OVERRIDE = 0x40000000, 0x20000000
 _RESERVED_IPV6 = 128
 """Interface identifiers at the top of a subnet that belong to anycast addresses (RFC 2526 §2)."""
 
+LOOKED_AT = 1024
+"""Addresses of a network that are considered at most, those included that our own kernel has."""
+
 
 def answer(decoded: Decoded, addresses: Collection[str], mac: bytes) -> bytes | None:
     """The frame that answers a request for one of our `addresses` with `mac`; None for anything else.
@@ -138,7 +141,9 @@ def find_free_address(
     """
     ours = link.mac if mac is None else mac
     known = {text(packed(address)) for address in taken}
-    rest = islice((a for a in candidates(network) if a not in known and not _is_local(a)), at_most)
+    # The kernel may have them all, as it has 127.0.0.0/8: that many are looked at, and no more.
+    looked_at = islice(candidates(network), LOOKED_AT)
+    rest = islice((a for a in looked_at if a not in known and not _is_local(a)), at_most)
     while batch := list(islice(rest, together)):
         used = _used(link, batch, ours, probes, interval)
         free = next((address for address in batch if address not in used), None)

@@ -335,3 +335,18 @@ def test_what_the_kernel_may_leave_out_is_not_held_against_it(
     assert result.verdict is verdict, result.problems
     if verdict is Verdict.INCONCLUSIVE:
         assert "net.ipv4.tcp_invalid_ratelimit to 0" in result.problems[0].next_step
+
+
+def test_a_sandbox_whose_helper_is_killed_is_no_interface_to_bring_up(sandbox_works: None) -> None:
+    def script(peer: Peer, server: Server) -> None:
+        opens(peer, server)
+        os.kill(sandbox.facts["pid"], signal.SIGKILL)
+        while True:  # until the interface is gone
+            sandbox.link.wait(0.01)
+
+    with Sandboxes() as sandboxes, sandboxes.make() as sandbox:
+        result = told(script, sandbox)
+    (problem,) = result.problems
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert problem.message.startswith("the server's agent vanished in the middle of the run")
+    assert problem.next_step == "see whether something killed the sandbox's helper process, and run again"

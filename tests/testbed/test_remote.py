@@ -153,3 +153,10 @@ def test_an_interface_that_is_not_there_is_said() -> None:
 )
 def test_a_mac_beside_is_local_unicast_and_another(mac: str, beside: str) -> None:
     assert interfaces.mac_beside(bytes.fromhex(mac)).hex() == beside
+
+
+def test_loopback_leaves_no_address_to_play() -> None:
+    with pytest.raises(CannotRun, match="Every address on lo belongs to this machine's own kernel"):
+        Target.open("lo", "127.0.0.1", 1)
+    with pytest.raises(CannotRun, match="Every address on lo belongs to this machine's own kernel"):
+        Host.open("lo", ("127.0.0.1", 1), "token")

@@ -222,6 +222,15 @@ def test_our_own_kernels_addresses_are_not_free() -> None:
     assert fake.sent == []
 
 
+def test_a_network_that_is_all_our_own_is_not_searched_to_its_end() -> None:
+    fake = FakeLink(lambda _: [])
+    began = time.monotonic()
+    with pytest.raises(LinkError, match=r"No free address was found in 127\.0\.0\.0/8 on fake0"):
+        find_free_address(fake.as_link(), "127.0.0.0/8", interval=0.001)
+    assert time.monotonic() - began < 5  # all of it takes a minute
+    assert fake.sent == []
+
+
 def test_nobody_answers_resolve() -> None:
     fake = FakeLink(lambda _: [])
     with pytest.raises(LinkError, match=r"Nobody on fake0 answers for 198\.51\.100\.9: check"):

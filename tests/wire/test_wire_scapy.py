@@ -20,7 +20,7 @@ from lab.tcp.options import mss, pack
 from lab.tcp.segment import ACK, PSH, RST, SYN, Flags, Segment
 from lab.tcp.sequence import Seq
 from lab.wire.codec import OtherFrame, TcpFrame, decode, encode
-from lab.wire.scapy_side import as_tcp, complete, flags_set, segment_of, to_scapy, wanted_fields
+from lab.wire.scapy_side import as_tcp, complete, flags_set, in_scapy, segment_of, to_scapy, wanted_fields
 
 calmly = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no failure, nor is a checkout that this user may not write to."""
@@ -524,3 +524,27 @@ def test_nonsense_headers_are_read_as_scapy_reads_them(v6: bool, octets: bytes) 
     assert (shown.seq, shown.options) == (segment.seq, tcp.options)
     # A script that sends what it received sends it unchanged, wherever it stands.
     assert _complete(shown, addresses=V6 if v6 else V4)[-len(octets) :] == octets
+
+
+@BOTH
+def test_a_payload_too_long_for_one_packet_is_told(addresses: dict[str, str]) -> None:
+    room = 65515 if addresses is V4 else 65535
+    fits = b"x" * (room - 20)
+    assert len(_complete(TCP(options=b"") / fits, ACK, addresses)) > room
+    tcp = TCP(options=b"") / (fits + b"x")
+    for packet in (tcp, (IP() if addresses is V4 else IPv6()) / tcp):
+        words = f"a TCP segment of {room + 1} octets does not fit into one IP packet, which has room for {room}: send"
+        with pytest.raises(ValueError, match=words):
+            _complete(packet, ACK, addresses)
+
+
+def test_what_scapy_raises_gets_words() -> None:
+    with pytest.raises(ValueError, match="substring not found") as unknown:
+        TCP(flags="SXQ")
+    assert in_scapy(unknown.value) == "Scapy knows no such flags as 'SXQ': TCP's are F, S, R, P, A, U, E, C and N"
+    with pytest.raises(AttributeError) as other:
+        TCP(nonsense=1)
+    assert str(in_scapy(other.value)).startswith("Scapy does not take this: AttributeError: ")
+    with pytest.raises(ValueError, match="mine") as mine:
+        raise ValueError("mine")
+    assert in_scapy(mine.value) is None
