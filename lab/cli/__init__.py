@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def main() -> None:
     """The entry point of the `lab` command. Ends the process with one of the exit codes of `lab.cli.ends`."""
     try:
         _open_standard_streams()
-        from lab.cli.commands import app
-        from lab.cli.ends import LabGroup, told
+        with uninterrupted():
+            from lab.cli.commands import app
+            from lab.cli.ends import LabGroup, told
 
         LabGroup.alone = True
         try:
@@ -28,6 +31,16 @@ def main() -> None:
         if end.code == 1 and _interrupted(end):  # click's code for it, and here a violation's
             sys.exit(128 + signal.SIGINT)
         raise
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let a Ctrl-C wait for what imports something: in the middle of it, Python may lose it with a traceback."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def _interrupted(error: BaseException | None) -> bool:

@@ -9,6 +9,7 @@ import typer
 
 from lab import __version__
 from lab.cli import options as o
+from lab.cli import uninterrupted
 from lab.cli.ends import LabGroup
 
 app = typer.Typer(
@@ -128,7 +129,8 @@ def run(
     kernel's own socket state, and a model of RFC 9293.
     """
     where = o.ground(ctx, testbed)
-    from lab.cli.running import Order, run_and_report
+    with uninterrupted():
+        from lab.cli.running import Order, run_and_report
 
     order = Order(
         names=tuple(names or ()),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from lab import __version__
+from lab.cli import uninterrupted
 from lab.cli.ends import Ended, end_on_sigterm
 from lab.cli.options import Ground
 from lab.report.captures import write_capture
@@ -75,7 +76,8 @@ def run_and_report(order: Order) -> int:
 
     Raises UsageError, CannotRun, CannotWrite; KeyboardInterrupt and Ended after reporting what was done until then.
     """
-    from lab.scenario.runner import Plan, run
+    with uninterrupted():
+        from lab.scenario.runner import Plan, run  # and Scapy with it
 
     end_on_sigterm()
     choice = choose(load(order.names), order)
