@@ -157,8 +157,10 @@ def heading(result: Result, *, width: int = 80, glyphs: Glyphs = UNICODE) -> lis
 
 
 def _beside_the_point(entry: Packet | Call, result: Result) -> bool:
-    """Whether it is a frame that is not TCP, from one of the two ends, in order."""
-    if not isinstance(entry, Packet) or entry.segment is not None or entry.sender in ("kernel", "other"):
+    """Whether it is a frame that is not TCP, or a fence of the lab's, from one of the two ends, in order."""
+    if not isinstance(entry, Packet) or entry.sender in ("kernel", "other"):
+        return False
+    if entry.segment is not None and not entry.note.startswith("fence"):
         return False
     return not _failed(entry, result)
 

@@ -23,7 +23,7 @@ def main(families: list[str], arguments: list[str]) -> None:
         namespaces.enter_user_namespace()
     namespaces.enter_network_namespace()
     there = namespaces.current_network_namespace()
-    quiet = {**two_hosts.AT_ONCE}
+    quiet = {**two_hosts.AT_ONCE, "net.ipv4.tcp_invalid_ratelimit": "0"}
     namespaces.write_settings(quiet, required=False)
     namespaces.enter_network_namespace()
     namespaces.write_settings(quiet, required=False)
