@@ -70,6 +70,7 @@ def run(
     target: o.Target = None,
     gateway: o.Gateways = None,
     allowed: o.Allowed = False,
+    served_by: o.ServedBy = None,
     ipv4: o.Ipv4 = False,
     ipv6: o.Ipv6 = False,
     slow: Annotated[
@@ -174,6 +175,7 @@ def show(
     target: o.Target = None,
     gateway: o.Gateways = None,
     allowed: o.Allowed = False,
+    served_by: o.ServedBy = None,
     ipv6: Annotated[bool, typer.Option("--ipv6", "-6", help="Over IPv6 instead of IPv4.")] = False,
     seed: o.Seed = None,
     run: Annotated[bool, typer.Option("--run/--no-run", help="Run it now and draw its ladder.")] = True,

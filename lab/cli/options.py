@@ -153,6 +153,17 @@ Gateways = Annotated[
         show_default=False,
     ),
 ]
+ServedBy = Annotated[
+    str | None,
+    typer.Option(
+        "--served-by",
+        metavar="FILE:FUNCTION",
+        help="sandbox: a TCP stack of your own is the server, not this machine's kernel: FUNCTION(channel, facts) in "
+        "the Python FILE speaks raw frames on its interface and the agent's protocol on the channel.",
+        rich_help_panel=WHERE,
+        show_default=False,
+    ),
+]
 Allowed = Annotated[
     bool,
     typer.Option(
@@ -215,7 +226,7 @@ def ground(ctx: typer.Context, testbed: TestbedName) -> Ground:
     given = ctx.params
     way = ("interface", "address", "gateway")
     own: dict[TestbedName, tuple[str, ...]] = {
-        TestbedName.SANDBOX: (),
+        TestbedName.SANDBOX: ("served_by",),
         TestbedName.HOST: (*way, "agent", "token", "token_file"),
         TestbedName.TARGET: (*way, "target", "allowed"),
     }
@@ -228,7 +239,7 @@ def ground(ctx: typer.Context, testbed: TestbedName) -> Ground:
     if missing := [_flag(name) for name in needed.get(testbed, ()) if not given.get(name)]:
         raise wrong(f"--testbed {testbed} needs {' and '.join(missing)}")
     if testbed is TestbedName.SANDBOX:
-        return Ground(str(testbed), {})
+        return Ground(str(testbed), _served_by(given.get("served_by")))
     options: dict[str, Any] = {
         "interface": given["interface"],
         "spare": _by_family(given.get("address"), "--address"),
@@ -243,6 +254,19 @@ def ground(ctx: typer.Context, testbed: TestbedName) -> Ground:
     host, port = host_and_port(given["target"], "--target")
     allowed = bool(given.get("allowed"))
     return Ground(str(testbed), {**options, "host": host, "port": port, "allow_public": allowed})
+
+
+def _served_by(text: str | None) -> dict[str, Any]:
+    """What the sandbox takes for a server of the user's own. Raises UsageError."""
+    if text is None:
+        return {}
+    name, _, function = text.rpartition(":")
+    file = Path(name)
+    if not function.isidentifier() or file.suffix != ".py":
+        raise wrong(f"--served-by: {text} is not FILE:FUNCTION, such as stack.py:serve")
+    if not file.is_file():
+        raise wrong(f"--served-by: there is no file {name}")
+    return {"serve": f"{file.stem}:{function}", "path": [str(file.resolve().parent)]}
 
 
 def families(ipv4: bool, ipv6: bool) -> tuple[str, ...]:

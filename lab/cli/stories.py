@@ -41,10 +41,10 @@ def listing(scenarios: Sequence[Scenario], *, width: int, glyphs: Glyphs) -> lis
             title, *more = wrapped(s.title, width - column - 4)
             lines.append([("  ", ""), (name, "peer"), ("  ", ""), *title])
             lines += [[(" " * (column + 4), ""), *line] for line in more]
-            below: Line = [(cut("; ".join(s.documents), width - column - 4 - 16 * s.slow, glyphs), "dim")]
+            below = wrapped("; ".join(s.documents), width - column - 4 - 16 * s.slow, style="dim")
             if s.slow:
-                below.append((f"  slow, {seconds(s.takes)}" if s.takes else "  slow", "warn"))
-            lines.append([(" " * (column + 4), ""), *below])
+                below[-1].append((f"  slow, {seconds(s.takes)}" if s.takes else "  slow", "warn"))
+            lines += [[(" " * (column + 4), ""), *line] for line in below]
         lines.append([])
     slow = sum(s.slow for s in scenarios)
     total = count(len(scenarios), "scenario") + (f", {slow} of them slow" if slow else "")

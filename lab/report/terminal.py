@@ -28,7 +28,7 @@ from lab.report.text import (
     width_of,
     wrapped,
 )
-from lab.scenario.record import Result, Run, Verdict
+from lab.scenario.record import Problem, Result, Run, Verdict
 
 STYLES = {
     "": "",
@@ -235,11 +235,17 @@ def remark_lines(results: list[Result], width: int) -> list[Line]:
 def _reasons(results: list[Result], width: int, told: list[str]) -> list[Line]:
     """Why these could not be run, and what to do; nothing where that is what was told last."""
     problems = [p for r in results for p in r.problems if p.verdict is Verdict.CANNOT_RUN]
-    now = list(dict.fromkeys(p.message if p.next_step in p.message else f"{p.message} {p.next_step}" for p in problems))
+    now = list(dict.fromkeys(_with_next_step(p) for p in problems))
     if not now or now == told:
         return []
     told[:] = now
     return [line for reason in now for line in wrapped(reason, width, style="dim", first="      ", whole=True)]
+
+
+def _with_next_step(problem: Problem) -> str:
+    if problem.next_step in problem.message:
+        return problem.message
+    return f"{problem.message}{' ' if problem.message.endswith(('.', ':')) else ': '}{problem.next_step}"
 
 
 def details(run: Run, *, width: int = 80, glyphs: Glyphs = UNICODE, verbose: bool = False) -> list[Line]:

@@ -141,7 +141,8 @@ class Bench:
         )
         crossed = self._crossed(connection, decoded if sound else None, answers, before, stamp, ours=ours)
         self._take(answers[:crossed])
-        packet = self._record(frame, before if stamp - before < PREEMPTED else stamp, now, "peer")
+        left = before if stamp - before < PREEMPTED else stamp
+        packet = self._record(frame, left, left - self._began, "peer")
         if isinstance(decoded, TcpFrame):
             connection.conversation.peer_sends(decoded.segment, now, sound=sound, ours=ours)
             packet.segment = decoded.segment

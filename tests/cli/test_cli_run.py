@@ -299,3 +299,27 @@ def test_a_target_is_played_what_it_can_play(lab, runner) -> None:
     lab(*words, "first", "--i-may-test-this-target")
     assert [s.name for s in runner.plans[1].scenarios] == ["handshake/first"]
     assert runner.plans[1].testbed_options["allow_public"] is True
+
+
+def test_a_stack_of_ones_own_is_the_server(lab, runner, tmp_path: Path) -> None:
+    (tmp_path / "stack.py").write_text("def serve(channel, facts): ...")
+    assert lab("run", "--served-by", f"{tmp_path}/stack.py:serve").exit_code == 0
+    assert runner.plans[0].testbed_options == {"serve": "stack:serve", "path": [str(tmp_path)]}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--served-by", "stack.py"], "is not FILE:FUNCTION"),
+        (["--served-by", "stack:serve"], "is not FILE:FUNCTION"),
+        (["--served-by", "nowhere.py:serve"], "there is no file nowhere.py"),
+        (
+            ["--served-by", "s.py:f", "--testbed", "target", "--interface", "x", "--target", "h:1"],
+            "--served-by is for --testbed sandbox",
+        ),
+    ],
+)
+def test_what_cannot_be_a_stack_is_wrong_usage(words: list[str], says: str, lab) -> None:
+    done = lab("run", *words)
+    assert done.exit_code == 2
+    assert says in " ".join(done.stderr.split())
