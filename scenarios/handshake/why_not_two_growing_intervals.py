@@ -19,13 +19,13 @@ def why_not_two_growing_intervals(peer: Peer, server: Server) -> None:
     x = peer.iss
 
     peer.send(TCP(flags="S", seq=x))
-    y = peer.expect(TCP(flags="SA", ack=x + 1)).seq
-    began = peer.now()
-    peer.expect(TCP(flags="SA", seq=y, ack=x + 1), within=5.0, not_before=0.5)
-    first = peer.now() - began
+    syn_ack = peer.expect(TCP(flags="SA", ack=x + 1))
+    y = syn_ack.seq
+    again = peer.expect(TCP(flags="SA", seq=y, ack=x + 1), within=5.0, not_before=0.5)
+    first = again.time - syn_ack.time
     server.is_in(State.SYN_RECEIVED)
     listener.has_nothing()
-    peer.expect(TCP(flags="SA", seq=y, ack=x + 1), within=4 * first, not_before=1.2 * first)
+    peer.expect(TCP(flags="SA", seq=y, ack=x + 1), within=10.0, not_before=1.2 * first)
     server.is_in(State.SYN_RECEIVED)
     listener.has_nothing()
 

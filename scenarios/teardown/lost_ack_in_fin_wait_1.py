@@ -23,7 +23,7 @@ def lost_ack_in_fin_wait_1(peer: Peer, server: Server) -> None:
     connection.close()
     said = [peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 1)).time]
     for _ in range(3):
-        said.append(peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 1), within=10.0).time)
+        said.append(peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 1), within=20.0).time)
         server.is_in(State.FIN_WAIT_1)
     first, second, third = (b - a for a, b in pairwise(said))
     peer.check(

@@ -22,7 +22,7 @@ def lost_ack_in_last_ack(peer: Peer, server: Server) -> None:
     connection.close()
     said = [peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 2)).time]
     for _ in range(3):
-        said.append(peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 2), within=10.0).time)
+        said.append(peer.expect(TCP(flags="FA", seq=y + 1, ack=x + 2), within=20.0).time)
         server.is_in(State.LAST_ACK)
     first, second, third = (b - a for a, b in pairwise(said))
     peer.check(
