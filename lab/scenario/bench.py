@@ -85,7 +85,6 @@ class Bench:
         self.problems: list[Problem] = []
         self.connections: dict[int, Connection] = {}
         self.checks = 0
-        self.sent = 0
         self.witnesses = {"model"}
         self.silence = ""
         self._frames = 0
@@ -129,7 +128,6 @@ class Bench:
         before = time.time()
         self.testbed.link.send(frame)
         stamp = time.time()
-        self.sent += 1
         # A machine that takes its time here must not make the server seem late: what it owes is owed from now on.
         now = stamp - self._began
         answers = self.testbed.link.drain()

@@ -32,9 +32,6 @@ class State(StrEnum):
 SYNCHRONIZED = frozenset(State) - {State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED}
 """States in which both ends' SYNs are acknowledged (RFC 9293 §3.5.1)."""
 
-HAS_CONNECTION = frozenset(State) - {State.CLOSED, State.LISTEN}
-"""States of a connection with a peer of its own."""
-
 
 class Event(StrEnum):
     """What can change a state: calls, arrivals already judged acceptable, timeouts."""
