@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lab.scenario.record import Result
     from lab.scenario.server import Server
     from lab.testbed.base import Testbed
+    from lab.testbed.place import Place
     from lab.testbed.sandbox import Sandboxes
 
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
@@ -41,7 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lab-slow", action="store_true", help="run slow scenarios too")
     group.addoption("--lab-seed", type=int, default=0, metavar="N", help="seed of ports and initial numbers (0)")
     group.addoption("--lab-family", choices=FAMILIES, default="ipv4", help="address family of lab_peer (ipv4)")
-    group.addoption("--lab-target", metavar="HOST:PORT", help="talk to this server, instead of a sandbox's")
+    group.addoption("--lab-target", metavar="HOST:PORT", help="talk to this server, or ws://HOST:PORT/PATH")
+    group.addoption("--lab-echo", action="store_true", help="the WebSocket target sends each message back")
     group.addoption("--lab-agent", metavar="HOST:PORT", help="talk to the host of this agent, instead of a sandbox")
     group.addoption("--lab-token", metavar="TOKEN", help="the agent's token")
     group.addoption("--lab-interface", metavar="NAME", help="with --lab-target or --lab-agent: the interface")
@@ -61,7 +63,9 @@ def pytest_configure(config: pytest.Config) -> None:
     where = config.getoption("--lab-target") or config.getoption("--lab-agent")
     if where and not config.getoption("--lab-interface"):
         raise pytest.UsageError("--lab-target and --lab-agent need --lab-interface NAME, such as eth0")
-    if where:
+    if target := config.getoption("--lab-target"):
+        _place(target)
+    elif where:
         _host_and_port(where)
     folder = config.getoption("--lab-scenarios")
     if folder:
@@ -231,6 +235,7 @@ class ScenarioItem(pytest.Item):
 
     def runtest(self) -> None:
         """Play it, in a sandbox of its own unless the session's options name a server."""
+        from lab.scenario.needs import offered, why_not
         from lab.scenario.play import play
         from lab.scenario.record import Verdict
         from lab.testbed.errors import CannotRun
@@ -248,8 +253,8 @@ class ScenarioItem(pytest.Item):
         except (CannotRun, LinkError) as error:
             _cannot(config, str(error))
         try:
-            if testbed.agent is None and self.scenario.needs_agent:
-                pytest.skip("the script tells the server's program what to do, and a target has no agent")
+            if self.scenario.needs not in offered(testbed.name, _resource(config)):
+                pytest.skip(f"left out: {why_not(self.scenario.needs)}")
             if testbed.peer_address(self.family) is None or testbed.server_address(self.family) is None:
                 pytest.skip(f"this testbed has no {self.family} address")
             seed = config.getoption("--lab-seed")
@@ -280,15 +285,18 @@ def _open(config: pytest.Config) -> Testbed | None:
         return None
     interface = config.getoption("--lab-interface")
     spare = {"ipv6" if ":" in a else "ipv4": a for a in config.getoption("--lab-address") or ()}
-    host, port = _host_and_port(agent or target)
     if agent:
+        host, port = _host_and_port(agent)
         from lab.testbed.host import Host
 
         return Host.open(interface, (host, port), config.getoption("--lab-token") or "", spare=spare)
     from lab.testbed.target import Target
 
     allowed = config.getoption("--lab-may-test-this-target")
-    testbed = Target.open(interface, host, port, spare=spare, allow_public=allowed)
+    place = _place(target)
+    testbed = Target.open(
+        interface, place.host, place.port, spare=spare, allow_public=allowed, **_resource(config)
+    )  # fmt: skip
     if not config.stash.get(_KNOCKED, False):
         try:
             testbed.knock()
@@ -304,6 +312,21 @@ def _cannot(config: pytest.Config, reason: str) -> NoReturn:
     if config.getoption("--lab-target") or config.getoption("--lab-agent"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+def _place(text: str) -> Place:
+    from lab.testbed.place import place_of
+
+    try:
+        return place_of(text)
+    except ValueError as error:
+        raise pytest.UsageError(f"--lab-target: {error}") from None
+
+
+def _resource(config: pytest.Config) -> dict[str, Any]:
+    """What the target serves over WebSocket, by the session's options."""
+    target = config.getoption("--lab-target")
+    return {"resource": _place(target).resource if target else None, "echoes": config.getoption("--lab-echo")}
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

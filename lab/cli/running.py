@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from lab.report.text import FAMILIES, count, seconds
 from lab.scenario.catalogue import load
 from lab.scenario.declare import Scenario
 from lab.scenario.errors import UsageError
+from lab.scenario.needs import offered, why_not
 from lab.scenario.record import Result, Run
 
 
@@ -124,19 +126,16 @@ def choose(scenarios: Sequence[Scenario], order: Order) -> Choice:
     """
     kept = [s for s in scenarios if order.slow or not s.slow or (order.slow is None and _named(s, order.names))]
     slow = [s for s in scenarios if s not in kept]
-    mute: list[Scenario] = []
-    if order.ground.testbed == "target":
-        mute = [s for s in kept if s.needs_agent and not _named(s, order.names)]
-        kept = [s for s in kept if s not in mute]
+    there = offered(order.ground.testbed, order.ground.options)
+    mute = [s for s in kept if s.needs not in there and not _named(s, order.names)]
+    kept = [s for s in kept if s not in mute]
     notes = []
     if slow:
         longest = max(s.takes for s in slow)
         takes = f" (up to {seconds(longest)})" if longest else ""
         notes.append(f"{count(len(slow), 'slow scenario')}{takes} left out: --slow runs them too")
-    if mute:
-        notes.append(
-            f"{count(len(mute), 'scenario')} left out: they tell the server what to do, and a target has no agent"
-        )
+    for needs, out in Counter(s.needs for s in mute).items():
+        notes.append(f"{count(out, 'scenario')} left out: {why_not(needs, many=out > 1)}")
     if not kept:
         raise UsageError("nothing to run: " + "; ".join(notes) if notes else "nothing to run")
     return Choice(kept, notes)

@@ -60,7 +60,7 @@ def _told(scenario: Scenario) -> dict[str, Any]:
         "evidence_for": list(scenario.evidence_for),
         "slow": scenario.slow,
         "takes": scenario.takes,
-        "needs_agent": scenario.needs_agent,
+        "needs": str(scenario.needs),
         "file": str(scenario.path),
         "line": scenario.line,
     }

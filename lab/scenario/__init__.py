@@ -1,6 +1,6 @@
 """What a scenario script needs: `from lab.scenario import Peer, Server, State, scenario`.
 
-    @scenario(title, documents=[…], evidence_for=[…], slow=False, takes=0.0, needs_agent=True)
+    @scenario(title, documents=[…], evidence_for=[…], slow=False, takes=0.0, needs="agent")
 
     peer.send(TCP(…))           one segment, and all that it provokes is judged
     peer.replay(TCP(…))         an old duplicate, which the network delivers

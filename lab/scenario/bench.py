@@ -5,16 +5,16 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, Protocol
 
 from lab.scenario.connection import Connection, Received
 from lab.scenario.errors import ScenarioError, Stopped
-from lab.scenario.record import Call, Packet, Problem, Sender, Verdict
+from lab.scenario.record import Call, Packet, Problem, Remark, Sender, Verdict, remark
 from lab.tcp.conversation import Conversation
-from lab.tcp.profile import Profile
+from lab.tcp.profile import Choice, Profile
 from lab.tcp.segment import RST, SYN, Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
@@ -49,6 +49,23 @@ FENCE = "fence: a SYN to a closed port, whose RST proves that all before it was 
 
 QUIET = 0.3
 """Seconds of nothing that count as silence on a link where nothing better can be had."""
+
+
+class Driven(Protocol):
+    """An end of the lab's that is driven by a model, and not by the script segment for segment."""
+
+    def attend(self) -> None:
+        """Take what has come, and answer it."""
+        ...
+
+    @property
+    def next_timeout(self) -> float | None:
+        """When its timers want `attend`, in seconds since the run began; None: none runs."""
+        ...
+
+    def at_end(self) -> None:
+        """The script is over: see whether anything is still owed."""
+        ...
 
 
 class Bench:
@@ -86,6 +103,12 @@ class Bench:
         self.connections: dict[int, Connection] = {}
         self.checks = 0
         self.witnesses = {"model"}
+        self.untold: set[int] = set()
+        """Ports of the server whose program does what it likes: nobody tells the model."""
+        self.remarks: list[Remark] = []
+        """What the server was seen to choose besides what the model of TCP remarks."""
+        self.driven: list[Driven] = []
+        """Ends of the lab's that answer by themselves, whatever the script waits for."""
         self.silence = ""
         self._frames = 0
         self._started = time.monotonic()
@@ -102,18 +125,26 @@ class Bench:
         # The last number of the circle: the SYN itself wraps (RFC 9293 §3.4).
         iss = Seq(2**32 - 1) if self.wrap else Seq(self.chance.randrange(2**32))
         made = Connection(
-            name=chr(ord("A") + len(self.connections)),
+            name=_name(len(self.connections)),
             peer_port=peer_port,
             server_port=server_port,
             iss=iss,
-            conversation=Conversation(
-                self.profiles,
-                exact=self.testbed.settle in ("exact", "agent"),
-                told=self.testbed.agent is not None,
-            ),
+            conversation=self._conversation(server_port),
         )
         self.connections[peer_port] = made
         return made
+
+    def _conversation(self, server_port: int | None) -> Conversation:
+        told = self.testbed.agent is not None and server_port not in self.untold
+        # A program that nobody tells may write at any time: what it sends can cross what is sent to it.
+        exact = told and self.testbed.settle in ("exact", "agent")
+        return Conversation(self.profiles, exact=exact, told=told)
+
+    def turn_to(self, connection: Connection, port: int) -> None:
+        """A connection that has not begun will be to that port of the server, where a program listens."""
+        connection.server_port = port
+        connection.conversation = self._conversation(port)
+        connection.conversation.server.listen()
 
     def now(self) -> float:
         """Seconds since the run began."""
@@ -121,10 +152,25 @@ class Bench:
 
     # Frames out
 
-    def transmit(self, connection: Connection, frame: bytes, *, ours: bool = True, note: str = "") -> None:
-        """Send one frame of a connection, and judge everything that it provokes at once."""
+    def transmit(
+        self,
+        connection: Connection,
+        frame: bytes,
+        *,
+        ours: bool = True,
+        note: str = "",
+        fragments: Sequence[bytes] = (),
+    ) -> None:
+        """Send one frame of a connection, and judge everything that it provokes at once.
+
+        `fragments`: the same packet in pieces, which go out in its place.
+        """
         self.pump()
         decoded = decode(frame)
+        for piece in fragments[:-1]:
+            self.testbed.link.send(piece)
+            self._note_fragment(piece)
+        frame = fragments[-1] if fragments else frame
         before = time.time()
         self.testbed.link.send(frame)
         stamp = time.time()
@@ -153,6 +199,12 @@ class Bench:
         self.pump()
         if self.testbed.settle in ("exact", "agent"):
             self.settle(connection)
+
+    def _note_fragment(self, piece: bytes) -> None:
+        """A fragment that does not complete its packet: the server says nothing to it (RFC 791 §3.2)."""
+        packet = self._record(piece, time.time(), self.now(), "peer")
+        packet.summary = f"a fragment of the next segment: {len(piece) - 34} octets of it"
+        self._note(packet)
 
     def _crossed(
         self,
@@ -353,11 +405,21 @@ class Bench:
         self.checks += 1
         server = connection.conversation.server
         if not server.could_be_in(state, self.now()):
-            self.wait_out(BEFORE_BLAME)
+            # What moved the kernel may be on its way to us: a FIN of its program's, say.
+            self._until_explained(connection)
             state = self.ask_state(connection) or state
         finding = server.compare_state(state, self.now())
         if finding is not None:
             self.add(self.problem_of(connection, finding, connection.last_seen, "socket"))
+
+    def _until_explained(self, connection: Connection) -> None:
+        """Judge what comes until the model agrees with the kernel, for BEFORE_BLAME at most."""
+        end = self.now() + BEFORE_BLAME
+        while (left := end - self.now()) > 0:
+            self.pump(left)
+            state = self.ask_state(connection)
+            if state is not None and connection.conversation.server.could_be_in(state, self.now()):
+                return
 
     def ask_state(self, connection: Connection) -> State | None:
         """The state that the server's kernel reports, None where there is no agent to ask."""
@@ -413,9 +475,24 @@ class Bench:
 
     def wait_out(self, seconds: float) -> None:
         """Judge what comes for that long."""
+        self.wait_until(lambda: False, seconds)
+
+    def wait_until(self, holds: Callable[[], bool], seconds: float) -> bool:
+        """Judge what comes, and let the driven ends answer, until `holds` or that many seconds have passed.
+
+        Whether it held.
+        """
         end = self.now() + seconds
-        while (left := end - self.now()) > 0:
-            self.pump(left)
+        while True:
+            for one in self.driven:
+                one.attend()
+            if holds():
+                return True
+            now = self.now()
+            if now >= end:
+                return False
+            due = min((at for one in self.driven if (at := one.next_timeout) is not None), default=end)
+            self.pump(max(0.0, min(end, due) - now))
 
     def wait(self, seconds: float) -> None:
         """Let time pass, judging what comes."""
@@ -521,6 +598,11 @@ class Bench:
         self.add(problem)
         raise Stopped(problem)
 
+    def remark(self, choice: Choice) -> None:
+        """The server was seen to make that choice."""
+        if all(one.choice != choice.id for one in self.remarks):
+            self.remarks.append(remark(choice))
+
     def stop_if_wrong(self) -> None:
         """End the run if a witness has objected."""
         if self.problems:
@@ -550,6 +632,12 @@ class Bench:
                 "the peer does not know whom to talk to: call server.listen() first, or peer.towards(port)"
             )
         return connection.server_port
+
+
+def _name(number: int) -> str:
+    """The name of a run's connection: A to Z, then A2 …"""
+    letter = chr(ord("A") + number % 26)
+    return letter if number < 26 else f"{letter}{number // 26 + 1}"
 
 
 def shown(path: Path) -> str:

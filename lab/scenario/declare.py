@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from lab.scenario.errors import UsageError
+from lab.scenario.needs import Needs
 
 if TYPE_CHECKING:
     from lab.scenario.peer import Peer
@@ -34,8 +35,8 @@ class Scenario:
     """Takes tens of seconds or more; run only when asked for."""
     takes: float = 0.0
     """Seconds that its timers need at least: the longest are started first."""
-    needs_agent: bool = True
-    """False where a listening server is enough, told nothing and asked nothing."""
+    needs: Needs = Needs.AGENT
+    """What it asks of the server."""
     name: str = ""
     """`folder/file`, set when it is found."""
     path: Path = field(default=Path())
@@ -59,13 +60,14 @@ def scenario(
     evidence_for: Sequence[str] = (),
     slow: bool = False,
     takes: float = 0.0,
-    needs_agent: bool = True,
+    needs: str = "agent",
 ) -> Callable[[F], F]:
     """Declare the function below as a scenario.
 
     `title` is one line without a full stop; `documents` name sections or figures; `takes` is the number of seconds
-    that its timers need. With `needs_agent=False` it is played against unmodified targets too: it may then only ask
-    the server to listen, to be in a state, and to accept.
+    that its timers need. `needs` says what it asks of the server (`lab.scenario.needs.Needs`): "agent", a program that
+    does what the script says; "listener", any TCP server (the script may then only ask it to listen, to be in a state,
+    and to accept); "websocket", any WebSocket server; "echo", one that echoes; "services", the lab's own test server.
 
     Raises UsageError where one of them is of another kind.
     """
@@ -75,6 +77,8 @@ def scenario(
     evidence = _texts("evidence_for", evidence_for, "MUST-13")
     if not isinstance(takes, int | float) or not math.isfinite(takes) or takes < 0:
         raise UsageError(f"takes is a number of seconds, not {takes!r}")
+    if needs not in tuple(Needs):
+        raise UsageError(f"needs is one of {', '.join(Needs)}, not {needs!r}")
 
     def declare(function: F) -> F:
         declared = Scenario(
@@ -84,7 +88,7 @@ def scenario(
             evidence_for=evidence,
             slow=slow,
             takes=takes,
-            needs_agent=needs_agent,
+            needs=Needs(needs),
             path=Path(function.__code__.co_filename),
             line=function.__code__.co_firstlineno,
         )

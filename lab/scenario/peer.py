@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from lab.scenario.bench import PATIENCE, QUIET, Bench
 from lab.scenario.connection import Connection, Received
 from lab.scenario.errors import ScenarioError
-from lab.scenario.record import Problem, Verdict
+from lab.scenario.record import Packet, Problem, Verdict
 from lab.tcp.segment import ACK, FIN, PSH, SYN, Flags, Segment, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.tcp.world import Finding
 from lab.wire.codec import TcpFrame
+from lab.wire.fragments import fragments
 from lab.wire.scapy_side import as_tcp, complete, flags_set, wanted_fields
+
+if TYPE_CHECKING:
+    from lab.scenario.server import Site
+    from lab.scenario.websocket import WebSocket
 
 Scapy = Any
 """A Scapy packet. Its fields are made at run time, so nothing more can be said of it statically."""
@@ -71,6 +77,14 @@ class Peer:
             made.conversation.server.listen()
         return Peer(self.bench, made)
 
+    def websocket(self, site: Site, *, subprotocols: tuple[str, ...] = ()) -> WebSocket:
+        """A WebSocket over this connection, not open yet: every segment under it is the lab's (RFC 6455)."""
+        from lab.scenario.websocket import WebSocket  # it drives a Peer, and few scripts need it
+
+        if self.connection.server_port != site.port:
+            self.bench.turn_to(self.connection, site.port)
+        return WebSocket(self, site, subprotocols)
+
     def towards(self, port: int) -> Peer:
         """Talk to that port of the server from now on, where nothing is known to listen; returns itself."""
         self.connection.server_port = port
@@ -88,9 +102,19 @@ class Peer:
 
     # Sending
 
-    def send(self, packet: Scapy, *, note: str = "") -> None:
-        """Send one segment and judge all that it provokes at once. `note` is a word for the ladder."""
-        self.bench.transmit(self.connection, self._complete(packet), note=note)
+    def send(self, packet: Scapy, *, note: str = "", fragment: int | None = None) -> None:
+        """Send one segment and judge all that it provokes at once. `note` is a word for the ladder.
+
+        `fragment`: over IPv4, in fragments of at most so many octets, a multiple of 8 (RFC 791 §3.2).
+        """
+        frame, pieces = self._complete(packet), []
+        if fragment is not None:
+            try:
+                pieces = fragments(frame, fragment, identification=self.bench.chance.randrange(1, 2**16))
+            except ValueError as error:
+                raise ScenarioError(str(error)) from error
+            note = note or f"in {len(pieces)} IPv4 fragments"
+        self.bench.transmit(self.connection, frame, note=note, fragments=pieces)
         self.bench.stop_if_wrong()
 
     def replay(self, packet: Scapy, *, note: str | None = None) -> None:
@@ -351,6 +375,35 @@ class Peer:
         finding = Finding(field, expected, observed, f"this does not hold: {message}", section)
         self.bench.complain(self.connection, finding, packet=self.connection.last_seen)
 
+    def sees_layers(self, *expected: tuple[str, int], frame: int = -1) -> None:
+        """A frame of this run is made of these layers, outermost first, each of so many octets, and of nothing else.
+
+        `frame` is its number in the capture, from 1; -1 is the last one, -2 the one before. Every octet belongs to
+        exactly one layer. Raises ScenarioError where there is no such frame.
+        """
+        from lab.layers import dissect_run  # it reads a whole capture, and few scripts need it
+
+        packets = [entry for entry in self.bench.timeline if isinstance(entry, Packet)]
+        if not packets or not -len(packets) <= frame <= len(packets) or frame == 0:
+            raise ScenarioError(f"there is no frame {frame}: the capture has {len(packets)}")
+        at = frame - 1 if frame > 0 else len(packets) + frame
+        layers = dissect_run([packet.frame for packet in packets])[at]
+        packet, octets = packets[at], len(packets[at].frame)
+        got = [(layer.name, layer.end - layer.start) for layer in layers]
+        edges = [0, *(layer.end for layer in layers)]
+        gapless = all(layer.start == edge for layer, edge in zip(layers, edges, strict=False)) and edges[-1] == octets
+        self.bench.checks += 1
+        if got != list(expected) or not gapless:
+            finding = Finding(
+                "layers",
+                _layers(expected),
+                _layers(got) + ("" if gapless else f", which is not all of its {octets} octets once"),
+                f"frame {packet.number} is not made of the layers expected",
+                "RFC 1122 §1.1.3",
+            )
+            self.bench.complain(self.connection, finding, packet=packet)
+        self.bench.say("check", f"frame {packet.number}: {_layers(expected)} = {octets}", self.connection.name)
+
     def say(self, text: str) -> None:
         """Write a line into the ladder."""
         self.bench.say("note", text, self.connection.name)
@@ -380,6 +433,10 @@ class Peer:
 
 
 _UNASKED = PSH | Flags.ECE | Flags.CWR
+
+
+def _layers(layers: Sequence[tuple[str, int]]) -> str:
+    return " + ".join(f"{name} {octets}" for name, octets in layers)
 
 
 def _seconds(value: float) -> float:

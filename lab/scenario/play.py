@@ -14,7 +14,7 @@ from lab.scenario.declare import Scenario
 from lab.scenario.errors import LabError, ScenarioError, Stopped
 from lab.scenario.guard import asked_to_end, mistakes_in_threads, words_of
 from lab.scenario.peer import Peer
-from lab.scenario.record import Call, Packet, Problem, Remark, Result, Verdict
+from lab.scenario.record import Call, Packet, Problem, Remark, Result, Verdict, remark
 from lab.scenario.server import Server
 from lab.server.client import AgentError, AgentGone
 from lab.tcp.profile import CHOICES, FRUGAL, LINUX_EARLIER, MITIGATED, RFC9293, Profile, linux
@@ -78,6 +78,8 @@ def play(
     try:
         with mistakes_in_threads() as in_threads:
             scenario.function(Peer(bench, first), Server(bench, first))
+            for end in bench.driven:
+                end.at_end()
             bench.settle()
     except Stopped as stopped:
         if not any(stopped.problem is one for one in bench.problems):  # the bench has on record what it raised
@@ -168,17 +170,7 @@ def _verdict(result: Result, bench: Bench) -> Verdict:
 
 def _remarks(bench: Bench) -> list[Remark]:
     used = dict.fromkeys(choice for c in bench.connections.values() for choice in c.conversation.server.best.choices)
-    return [
-        Remark(
-            verdict=Verdict(CHOICES[name].verdict),
-            choice=name,
-            says=CHOICES[name].says,
-            section=CHOICES[name].section,
-            source=CHOICES[name].source,
-            requirements=CHOICES[name].requirements,
-        )
-        for name in used
-    ]
+    return [*(remark(CHOICES[name]) for name in used), *bench.remarks]
 
 
 def _problem_of(error: Exception, scenario: Scenario) -> Problem:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from lab.tcp.profile import Choice
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
 
@@ -120,6 +121,18 @@ class Remark:
     section: str = ""
     source: str = ""
     requirements: tuple[str, ...] = ()
+
+
+def remark(choice: Choice) -> Remark:
+    """A profile's entry as a report tells it."""
+    return Remark(
+        verdict=Verdict(choice.verdict),
+        choice=choice.id,
+        says=choice.says,
+        section=choice.section,
+        source=choice.source,
+        requirements=choice.requirements,
+    )
 
 
 @dataclass(slots=True)

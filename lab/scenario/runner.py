@@ -23,6 +23,7 @@ from lab.scenario.bench import Family
 from lab.scenario.declare import Scenario
 from lab.scenario.errors import UsageError
 from lab.scenario.guard import descriptors, stdout_to_stderr, words_of
+from lab.scenario.needs import offered, why_not
 from lab.scenario.play import RATE_LIMIT, blank, play
 from lab.scenario.record import Problem, Result, Run, Verdict
 from lab.testbed.base import Testbed
@@ -57,7 +58,8 @@ class Plan:
     testbed: str = "sandbox"
     """"sandbox", "host" or "target"."""
     testbed_options: dict[str, Any] = field(default_factory=dict)
-    """For "sandbox": `serve`, `path` (another server than the lab's). For the others: what their `open()` takes."""
+    """For "sandbox": `serve`, `path` (another server than the lab's), `program`, `echoes` (`lab.scenario.needs`). For
+    the others: what their `open()` takes."""
     seed: int = 0
     jobs: int | None = None
     """Runs at once; None for two for each processor and, besides, all that mostly wait for timers."""
@@ -88,13 +90,14 @@ def run(
     done = Run(__version__, plan.testbed, os.uname().release, plan.seed)
     if plan.testbed != "sandbox":
         plan, done.kernel = _survey(plan, done.notes)
-    elif plan.testbed_options.get("serve"):
-        done.kernel = ""  # another server than this machine's kernel
+    elif plan.testbed_options.get("serve") and plan.testbed_options.get("program") is False:
+        done.kernel = ""  # another stack than this machine's kernel
     families = plan.families
     todo = [(s, f) for s in plan.scenarios for f in families]
     if not todo:
         raise UsageError("nothing to run")
     order = {(s.name, f): i for i, (s, f) in enumerate(todo)}
+    there = offered(plan.testbed, plan.testbed_options)
     # The longest first, so that the whole takes as long as its longest timer.
     todo.sort(key=lambda item: -item[0].takes)
     jobs = plan.jobs or 2 * (os.cpu_count() or 1) + sum(s.takes > 0 for s, _ in todo)
@@ -109,8 +112,8 @@ def run(
         while todo or running:
             while todo and len(running) < jobs:
                 scenario, family = todo.pop(0)
-                if plan.testbed == "target" and scenario.needs_agent:
-                    finish(_needs_agent(scenario, family))
+                if scenario.needs not in there:
+                    finish(_left_out(scenario, family))
                     continue
                 pipe, one = _start(plan, sandboxes, scenario, family, wrap=family == families[0])
                 running[pipe] = one
@@ -321,12 +324,12 @@ def _cannot(scenario: Scenario, family: Family, error: CannotRun) -> Result:
     return result
 
 
-def _needs_agent(scenario: Scenario, family: Family) -> Result:
+def _left_out(scenario: Scenario, family: Family) -> Result:
     result = blank(scenario, family, Verdict.CANNOT_RUN)
     result.problems.append(
         Problem(
             Verdict.CANNOT_RUN,
-            "the script tells the server's program what to do, and a target has no agent to tell",
+            f"this server cannot play it: {why_not(scenario.needs)}",
             next_step="run it with --testbed sandbox, or --testbed host against `lab serve`",
         )
     )

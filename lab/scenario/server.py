@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lab.scenario.bench import PATIENCE, Bench
@@ -55,9 +56,57 @@ class Server:
         bench.pump()
         return Socket(bench, connection, socket)
 
+    def websocket(self, path: str = "/echo") -> Site:
+        """A WebSocket server on this machine; the peer will talk to it.
+
+        `path` is the resource at the lab's own test server (`lab serve --help` tells them all); a target has the one
+        that the user named. What its program does is not told to the model but inferred from what it sends.
+
+        Raises ScenarioError where this server has none.
+        """
+        bench, testbed = self.bench, self.bench.testbed
+        if testbed.agent is None:
+            resource = getattr(testbed, "resource", None)
+            if resource is None:
+                raise ScenarioError("this target is no WebSocket server: --target ws://HOST:PORT/PATH names one")
+            site = Site(f"{_bracketed(testbed.host)}:{testbed.port}", resource, testbed.port)  # type: ignore[attr-defined]
+        else:
+            port = testbed.agent.services().get("websocket")
+            if port is None:
+                raise ScenarioError("this server has no WebSocket service")
+            site = Site(f"{_bracketed(bench.server_address)}:{port}", path, port)
+        bench.untold.add(site.port)
+        for connection in bench.connections.values():
+            if connection.server_port is None:
+                bench.turn_to(connection, site.port)
+        bench.say("call", f"serves ws://{site.authority}{site.resource}")
+        return site
+
     def closed_port(self) -> int:
         """A port of the server on which nothing listens."""
         return _agent(self.bench).closed_port(self.bench.family)
+
+    def is_told(
+        self, peer: Peer, code: int | None = None, *, reason: str | None = None, messages: int | None = None
+    ) -> None:
+        """What the server's program was told of the peer's WebSocket, once its end is known there (RFC 6455 §7.1.5).
+
+        `code` is 1005 where the Close had none and 1006 where none came; `messages` is how many it was given.
+        """
+        bench, connection = self.bench, peer.connection
+        bench.checks += 1
+        told = _agent(bench).program(
+            bench.family, (bench.peer_address, connection.peer_port), timeout=0 if code is None else PATIENCE
+        )  # fmt: skip
+        for name, wanted in (("code", code), ("reason", reason), ("messages", messages)):
+            if wanted is not None and told[name] != wanted:
+                _wrong(
+                    bench, connection, name, str(wanted), str(told[name]),
+                    f"the server's program is told another {name}", "RFC 6455 §7.1.5",
+                )  # fmt: skip
+        said = [f"code {code}"] * (code is not None) + [repr(reason)] * (reason is not None)
+        said += [f"{messages} messages"] * (messages is not None)
+        bench.say("check", f"the server's program is told: {', '.join(said)}", connection.name)
 
     def is_in(self, state: State, peer: Peer | None = None) -> None:
         """The server's end of the peer's connection is in `state`, by its kernel's word and by the model.
@@ -110,6 +159,25 @@ class Server:
             bench.complain(connection, finding, witness="script against socket")
         bench.say("check", f"{state} is left after {lasted:.1f} s", connection.name)
         return lasted
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A resource of a WebSocket server."""
+
+    authority: str
+    """For the Host field (RFC 6455 §4.1 item 4): address and port."""
+    resource: str
+    """Path and query (RFC 6455 §3)."""
+    port: int
+
+    def at(self, resource: str) -> Site:
+        """Another resource of the same server."""
+        return replace(self, resource=resource)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 class Listener:
@@ -194,9 +262,7 @@ class Socket:
     def socket(self) -> int:
         """Its number at the agent. Raises ScenarioError where the server has none."""
         if self._socket is None:
-            raise ScenarioError(
-                "this server's program cannot be told what to do: the script needs an agent (needs_agent=True)"
-            )
+            raise ScenarioError("this server's program cannot be told what to do: the script needs an agent")
         return self._socket
 
     # What the program does

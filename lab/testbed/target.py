@@ -68,13 +68,21 @@ class Target:
     agent: Agent | None = None
     kernel: Final = ""
 
-    def __init__(self, link: Link, peer_mac: bytes, way: Way, port: int) -> None:
+    def __init__(
+        self, link: Link, peer_mac: bytes, way: Way, port: int, host: str, resource: str | None, echoes: bool
+    ) -> None:
         """Use `open`."""
         self.link = link
         self.peer_mac = peer_mac
         self.way = way
         self.port = port
         """The target's port."""
+        self.host = host
+        """Its name or address, as the user wrote it."""
+        self.resource = resource
+        """Path and query where it speaks WebSocket, else None."""
+        self.echoes = echoes
+        """Whether that resource sends each message back, by the user's word."""
 
     @classmethod
     def open(
@@ -86,9 +94,13 @@ class Target:
         spare: Addresses | None = None,
         gateways: Addresses | None = None,
         allow_public: bool = False,
+        resource: str | None = None,
+        echoes: bool = False,
     ) -> Target:
-        """Find the way to `host` over `interface`. Raises CannotRun; TargetRefused, before anything is sent, for a
-        public address where `allow_public` does not say that it may be tested.
+        """Find the way to `host` over `interface`. `resource`: it speaks WebSocket there, and `echoes` or not.
+
+        Raises CannotRun; TargetRefused, before anything is sent, for a public address where `allow_public` does not
+        say that it may be tested.
         """
         servers = addresses_of(host, port)
         public = [address for address in servers.values() if is_public(address)]
@@ -104,7 +116,7 @@ class Target:
         except BaseException:
             link.close()
             raise
-        return cls(link, mac, way, port)
+        return cls(link, mac, way, port, host, resource, echoes)
 
     @property
     def server_mac(self) -> bytes:

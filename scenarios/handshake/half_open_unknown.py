@@ -10,7 +10,7 @@ from lab.scenario import Peer, Server, State, scenario
         "9293-3.5.1-fig10-A", "9293-3.5.1-fig11-A", "9293-3.10.7.2-ack", "9293-3.5.3-listen", "9293-3.10.7.2-rst",
         "9293-3.10.7.2-other",
     ],
-    needs_agent=False,
+    needs="listener",
 )  # fmt: skip
 def half_open_unknown(peer: Peer, server: Server) -> None:
     """Data for a connection that the server does not know draw a RST, its number taken from our acknowledgement.

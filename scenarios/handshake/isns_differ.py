@@ -9,7 +9,7 @@ from lab.scenario import Peer, Server, scenario
     "Initial numbers differ from connection to connection and move with time",
     documents=["RFC 9293 §3.4.1", "RFC 6528 §3"],
     evidence_for=["MUST-8", "SHLD-1", "MUST-9", "6528-3-expr", "6528-3-mono"],
-    needs_agent=False,
+    needs="listener",
     takes=0.4,
 )
 def isns_differ(peer: Peer, server: Server) -> None:

@@ -7,7 +7,7 @@ from lab.scenario import Peer, Server, State, scenario
     "A repeated SYN gets the same answer",
     documents=["RFC 9293 §3.10.7.4", "RFC 9293 §3.5"],
     evidence_for=["9293-3.10.7.4-seq-dup-syn"],
-    needs_agent=False,
+    needs="listener",
 )
 def repeated_syn(peer: Peer, server: Server) -> None:
     """Our SYN again, as if its answer had been lost: no second connection, no other number.

@@ -12,7 +12,7 @@ from lab.scenario import Peer, Server, State, scenario
         "9293-3.3.2-synrcvd-estab",
         "9293-3.4.1-isn-exchange",
     ],
-    needs_agent=False,
+    needs="listener",
 )
 def three_segments(peer: Peer, server: Server) -> None:
     """The SYN and the SYN+ACK use up one number each; the bare ACK uses none.

@@ -7,7 +7,7 @@ from lab.scenario import Peer, Server, State, scenario
     "Why not two: the SYN+ACK is repeated at growing intervals",
     documents=["RFC 9293 §3.8.1", "RFC 9293 §3.8.3", "RFC 6298 §5.5"],
     evidence_for=["6298-5.5", "6298-2.1-init", "MUST-22", "4987-4-synack-rtx"],
-    needs_agent=False,
+    needs="listener",
     takes=3.1,
 )
 def why_not_two_growing_intervals(peer: Peer, server: Server) -> None:

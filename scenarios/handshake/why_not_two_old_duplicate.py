@@ -7,7 +7,7 @@ from lab.scenario import Peer, Server, State, scenario
     "Why not two: an old duplicate SYN opens nothing",
     documents=["RFC 9293 §3.5 figure 8", "RFC 9293 §3.10.7.4"],
     evidence_for=["9293-3.5-fig8-B", "9293-3.10.7.4-rst-synrcvd-passive", "9293-3.3.2-synrcvd-listen"],
-    needs_agent=False,
+    needs="listener",
 )
 def why_not_two_old_duplicate(peer: Peer, server: Server) -> None:
     """An old SYN arrives ahead of the one that is meant. With two segments the server would now hold a connection.

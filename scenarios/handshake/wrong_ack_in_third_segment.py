@@ -7,7 +7,7 @@ from lab.scenario import Peer, Server, State, scenario
     "A wrong acknowledgement in the third segment is refused",
     documents=["RFC 9293 §3.5.2", "RFC 9293 §3.10.7.4"],
     evidence_for=["9293-3.10.7.4-ack-synrcvd-bad", "9293-3.5.2-g2", "9293-3.5.2-g2-format"],
-    needs_agent=False,
+    needs="listener",
 )
 def wrong_ack_in_third_segment(peer: Peer, server: Server) -> None:
     """Only y+1 proves that we heard the server. Anything else gets a RST with that very number, and changes nothing."""

@@ -23,7 +23,7 @@ from scapy.layers.inet import TCP
 from lab.scenario.declare import scenario
 
 
-@scenario("{title}", documents=["RFC 9293 §3.5"], slow={slow}, takes={takes}, needs_agent={needs_agent})
+@scenario("{title}", documents=["RFC 9293 §3.5"], slow={slow}, takes={takes}, needs="{needs}")
 def story(peer, server):
     """What happens, in two
     lines."""
@@ -84,15 +84,15 @@ def _sigterm() -> Iterator[None]:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of three scenarios in place of the lab's own, and an empty folder to work in."""
     root = tmp_path / "scenarios"
-    for name, slow, takes, needs_agent in (
-        ("handshake/first", False, 0.0, True),
-        ("handshake/open_ended", False, 0.0, False),
-        ("teardown/long", True, 61.0, True),
+    for name, slow, takes, needs in (
+        ("handshake/first", False, 0.0, "agent"),
+        ("handshake/open_ended", False, 0.0, "listener"),
+        ("teardown/long", True, 61.0, "agent"),
     ):
         path = root / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         title = f"The story of {path.stem}"
-        path.write_text(SCENARIO.format(title=title, slow=slow, takes=takes, needs_agent=needs_agent))
+        path.write_text(SCENARIO.format(title=title, slow=slow, takes=takes, needs=needs))
     monkeypatch.setattr("lab.scenario.catalogue.home", lambda: root)
     work = tmp_path / "work"
     work.mkdir()

@@ -287,7 +287,7 @@ def test_a_target_is_played_what_it_can_play(lab, runner) -> None:
     done = lab(*words)
     assert done.exit_code == 0
     assert names(runner) == ["handshake/open_ended"]
-    assert "1 scenario left out: they tell the server what to do" in done.stdout
+    assert "1 scenario left out: it needs a program that does what it says" in done.stdout
     assert runner.plans[0].testbed_options == {
         "interface": "e0",
         "spare": {},

@@ -1,0 +1,530 @@
+"""A WebSocket as a script speaks of it: open, send, expect, close; every segment under it made by the lab (RFC 6455).
+
+Two models drive and judge it. `lab.tcp` makes the lab's segments and follows the server's, as in every scenario;
+`lab.websocket` makes the octets in them and judges what the server's octets say. A script can break either on purpose:
+`send` takes any frame, right or wrong, `held`, `put`, `cut` and `lose` do to the segments what a network can.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import NoReturn
+
+from lab.scenario.bench import PATIENCE, Bench
+from lab.scenario.errors import ScenarioError
+from lab.scenario.peer import Peer
+from lab.scenario.record import Packet, Problem, Verdict
+from lab.scenario.server import Site
+from lab.tcp.endpoint import Endpoint, Offer
+from lab.tcp.outcome import CallError
+from lab.tcp.profile import RFC9293
+from lab.tcp.segment import FIN, RST, Segment
+from lab.tcp.state import State
+from lab.tcp.world import Finding
+from lab.websocket.client import Client, Message
+from lab.websocket.dialogue import Dialogue, Seen
+from lab.websocket.frames import Frame, Opcode, ReadFrame, close_body, opcode_name, ping
+from lab.websocket.frames import close as close_frame
+from lab.websocket.frames import pong as pong_frame
+from lab.websocket.handshake import Request, Response
+from lab.websocket.leeway import FITTING, LEEWAY
+
+_PROFILE = replace(RFC9293, parameters=replace(RFC9293.parameters, delayed_ack=0.0005))
+"""The lab's end: it acknowledges what came together with one ACK, and that without delay."""
+MSS = {"ipv4": 1460, "ipv6": 1440}
+"""Octets that fit into an Ethernet frame behind the headers (RFC 9293 §3.7.1)."""
+DEFAULT_MSS = {"ipv4": 536, "ipv6": 1220}
+
+
+class WebSocket:
+    """The client's end of one WebSocket connection, over one hand-made TCP connection."""
+
+    def __init__(self, peer: Peer, site: Site, subprotocols: tuple[str, ...] = ()) -> None:
+        self.peer = peer
+        self.site = site
+        self.bench: Bench = peer.bench
+        self.connection = peer.connection
+        family = self.bench.family
+        end = Endpoint(
+            profile=_PROFILE, iss=peer.iss, default_mss=DEFAULT_MSS[family], offer=Offer(mss=MSS[family])
+        )  # fmt: skip
+        self.client = Client(end, site.authority, site.resource, subprotocols=subprotocols, answers=False)
+        self.client.tap = self._tap
+        self.dialogue = Dialogue()
+        self.answers = True
+        """Whether it answers a Ping with a Pong, a Close with a Close, and the server's FIN with its own, by itself."""
+        self.ended = ""
+        """How the server ended the TCP connection: "fin" or "reset"; "" as long as it did not."""
+        self._seen: deque[tuple[Seen, Packet | None]] = deque()
+        self._read: deque[str | bytes] = deque()
+        """Messages as wsproto reads them."""
+        self._held: list[Segment] | None = None
+        self._lose = 0
+        self._at: Packet | None = None
+        self._highest = peer.iss
+        self._closing = False
+        self._raw = False
+        self.bench.driven.append(self)
+
+    # Opening
+
+    def connect(self) -> None:
+        """Open the TCP connection, in three segments (RFC 9293 §3.5 figure 6), and say nothing yet."""
+        self._raw = True
+        self.client.connect(self.bench.now())
+        self._flush()
+        self._until(lambda: self.client.driver.state is State.ESTABLISHED, PATIENCE, "the server's SYN+ACK")
+
+    def open(self) -> Response:
+        """Open TCP and the WebSocket (RFC 6455 §4): the answer, a 101 in which every field is as it must be."""
+        self.connect()
+        self._raw = False
+        self.client.upgrade(self.bench.now())
+        self._flush()
+        return self.expect_response(101)
+
+    def request(self, request: Request | bytes, *, cut: int | None = None) -> None:
+        """Send this request, right or wrong, in segments of at most `cut` octets; connects first where need be."""
+        if self.client.driver.state is State.CLOSED:
+            self.connect()
+        self._raw = True
+        self.send_bytes(request if isinstance(request, bytes) else request.encode(), cut=cut)
+
+    def upgrade(self, **fields: object) -> Request:
+        """The request of RFC 6455 §4.1 for this resource, to be changed: `fields` as `Request.upgrade` takes them."""
+        return Request.upgrade(self.site.authority, self.site.resource, **fields)  # type: ignore[arg-type]
+
+    def expect_response(self, *statuses: int, within: float = PATIENCE) -> Response:
+        """The server's answer to the request, with one of these statuses; any where none is given."""
+        seen, packet = self._next("an HTTP response", within)
+        self.bench.checks += 1
+        response = seen.response
+        if response is None:
+            self._object("response", "an HTTP response", seen.text, "the server answers with no HTTP response",
+                         "RFC 6455 §4.2.2", packet)  # fmt: skip
+        if statuses and response.status not in statuses:
+            wanted = " or ".join(str(status) for status in statuses)
+            self._object("status", wanted, response.line, "the server's answer has another status", "RFC 6455 §4.2.2",
+                         packet)  # fmt: skip
+        self.bench.say("check", f"answer: {response.line}", self.connection.name)
+        return response
+
+    def expect_refused(self, *statuses: int, within: float = PATIENCE) -> Response | None:
+        """The server refuses the handshake with an HTTP error, 4xx or 5xx, and no 101 (RFC 6455 §4.2.1).
+
+        With `statuses` it must be one of these. A server that drops the connection instead is permitted to (§10.7),
+        unless statuses are asked for: None then.
+        """
+        self._until(lambda: bool(self._seen) or bool(self.ended), within, "an HTTP error")
+        if not self._seen and not statuses:
+            self.bench.checks += 1
+            self.bench.remark(LEEWAY["ws-refuses-silently"])
+            self.bench.say("check", "the server drops the connection", self.connection.name)
+            return None
+        seen, packet = self._next("an HTTP error", within)
+        self.bench.checks += 1
+        response = seen.response
+        status = response.status if response else None
+        good = status in statuses if statuses else status is not None and 400 <= status <= 599
+        if not good:
+            wanted = " or ".join(str(status) for status in statuses) or "an HTTP error, 4xx or 5xx"
+            self._object("status", wanted, response.line if response else seen.text,
+                         "the server does not refuse this handshake", "RFC 6455 §4.2.1", packet)  # fmt: skip
+        assert response is not None
+        self.bench.say("check", f"refused: {response.line}", self.connection.name)
+        return response
+
+    # Sending what a good client sends: wsproto makes the octets
+
+    def text(self, data: str, *, cut: int | None = None) -> None:
+        """A text message, in segments of at most `cut` octets (RFC 6455 §5.6)."""
+        self._do(lambda now: self.client.text(data, now), cut)
+
+    def binary(self, data: bytes, *, cut: int | None = None) -> None:
+        """A binary message (RFC 6455 §5.6)."""
+        self._do(lambda now: self.client.binary(data, now), cut)
+
+    def ping(self, data: bytes = b"") -> None:
+        """A Ping, of 125 octets at most (RFC 6455 §5.5.2)."""
+        self._do(lambda now: self.client.ping(data, now))
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begin the closing handshake (RFC 6455 §7.1.2)."""
+        self._closing = True
+        self._do(lambda now: self.client.close(code, reason, now))
+
+    # Sending whatever one likes
+
+    def send(self, *frames: Frame, masked: bool = True, cut: int | None = None) -> None:
+        """Send frames as they are, right or wrong, together as far as a segment holds them (at most `cut` octets).
+
+        Those without a key are masked with a fresh one, unless `masked` is False.
+        """
+        ready = [frame.masked() if masked and frame.mask is None else frame for frame in frames]
+        self._closing = self._closing or any(frame.opcode == Opcode.CLOSE for frame in ready)
+        self.send_bytes(b"".join(frame.encode() for frame in ready), cut=cut)
+
+    def send_bytes(self, data: bytes, *, cut: int | None = None) -> None:
+        """Send octets as they are."""
+        self._do(lambda now: self.client.raw(data, now), cut)
+
+    def finish(self) -> None:
+        """Close TCP from this end: a FIN, with or without a Close frame before it (RFC 6455 §7.1.1)."""
+        self._do(lambda now: self.client.driver.close(now))
+
+    def reset(self) -> None:
+        """Give the connection up: a RST (RFC 9293 §3.10.5)."""
+        self._closing = True
+        self._do(lambda now: self.client.driver.abort())
+
+    def _do(self, act: Callable[[float], None], cut: int | None = None) -> None:
+        self.attend()
+        self.client.cut = cut
+        try:
+            act(self.bench.now())
+        except (CallError, ValueError) as error:
+            raise ScenarioError(f"the WebSocket cannot do that now: {error}") from error
+        finally:
+            self.client.cut = None
+        self._flush()
+        self.bench.stop_if_wrong()
+
+    # What a network can do
+
+    @contextmanager
+    def held(self) -> Iterator[list[Segment]]:
+        """Hold back what this end sends inside the `with`: the list has it, for `put` in any order, twice or never."""
+        self._held = []
+        try:
+            yield self._held
+        finally:
+            self._held = None
+
+    def put(self, *segments: Segment) -> None:
+        """Put segments on the wire as they are, now."""
+        for segment in segments:
+            self._transmit(segment)
+        self.bench.stop_if_wrong()
+
+    def lose(self, count: int = 1) -> None:
+        """The network loses the server's next `count` segments that carry data: this end never hears of them."""
+        self._lose += count
+
+    @contextmanager
+    def not_reading(self) -> Iterator[None]:
+        """The program at this end does not read inside the `with`: what arrives fills the window, until it is shut."""
+        self.client.driver.reading = False
+        try:
+            yield
+        finally:
+            self._do(lambda now: self.client.driver.read_again(now))
+
+    # Expecting
+
+    def expect(self, frame: Frame, *, within: float = PATIENCE) -> ReadFrame:
+        """The server's next frame is this one: opcode, FIN, reserved bits and payload.
+
+        Its Pings and unsolicited Pongs are passed over unless they are asked for: it may send them at any time.
+        """
+        read, packet = self._next_frame(frame.describe(), within, passing=frame.opcode)
+        for name, wanted, got in (
+            ("opcode", opcode_name(frame.opcode), opcode_name(read.frame.opcode)),
+            ("fin", frame.fin, read.frame.fin),
+            ("rsv", frame.rsv, read.frame.rsv),
+            ("payload", frame.payload, read.frame.payload),
+        ):
+            if wanted != got:
+                self._object(name, _brief(wanted), _brief(got),
+                             f"the server's frame is not the one expected, {frame.describe()}: its {name}",
+                             _SECTION.get(frame.opcode, "RFC 6455 §5.2"), packet)  # fmt: skip
+        return read
+
+    def expect_message(self, data: str | bytes, *, within: float = PATIENCE) -> None:
+        """The server's next message is this one, text or binary, in as many frames as it likes (RFC 6455 §5.4)."""
+        got = self.next_message(within=within, expected=_brief(data))
+        self.bench.checks += 1
+        if got != data:
+            kinds = "text" if isinstance(data, str) else "binary", "text" if isinstance(got, str) else "binary"
+            name = "opcode" if kinds[0] != kinds[1] else "payload"
+            self._object(name, f"{kinds[0]} {_brief(data)}", f"{kinds[1]} {_brief(got)}",
+                         "the server's message is not the one expected", "RFC 6455 §6.1", self._at)  # fmt: skip
+
+    def next_message(self, *, within: float = PATIENCE, expected: str = "a message") -> str | bytes:
+        """The server's next message, whatever it is: str for text, bytes for binary."""
+        parts: list[bytes] = []
+        opcode = Opcode.CONTINUATION
+        while True:
+            read, packet = self._next_frame(expected, within)
+            frame = read.frame
+            if frame.opcode == Opcode.PONG:
+                continue
+            if frame.opcode == Opcode.CLOSE:
+                self._object("opcode", expected, frame.describe(), "the server closes where a message was expected",
+                             "RFC 6455 §6.1", packet)  # fmt: skip
+            if not parts:
+                opcode = Opcode(frame.opcode)
+            parts.append(frame.payload)
+            if frame.fin:
+                break
+        whole = b"".join(parts)
+        data: str | bytes = whole.decode() if opcode == Opcode.TEXT else whole  # the dialogue has seen to UTF-8
+        self._agree(data)
+        return data
+
+    def _agree(self, data: str | bytes) -> None:
+        """wsproto must have read the same: two readers that know nothing of each other."""
+        if self._raw:
+            return
+        other = self._read.popleft() if self._read else None
+        if other != data:
+            self.bench.cannot_tell(
+                self.connection,
+                f"the lab reads {_brief(data)} where wsproto reads {_brief(other)}: one of the two readers is wrong",
+                "please report this, with the capture",
+            )
+
+    def expect_close(self, *codes: int | None, within: float = PATIENCE) -> int | None:
+        """The server's next frame is a Close, with one of these codes (None: without a code); any where none is given.
+
+        Returns the code.
+        """
+        wanted = " or ".join("no code" if code is None else str(code) for code in codes)
+        read, packet = self._next_frame(f"a Close {wanted}".rstrip(), within)
+        if read.frame.opcode != Opcode.CLOSE:
+            self._object("opcode", f"CLOSE {wanted}".rstrip(), read.frame.describe(),
+                         "the server should close here", "RFC 6455 §5.5.1", packet)  # fmt: skip
+        code, _ = close_body(read.frame.payload)
+        if codes and code not in codes:
+            self._object("code", wanted, "no code" if code is None else str(code),
+                         "the server's Close has another code", "RFC 6455 §7.4.1", packet)  # fmt: skip
+        self.bench.say("check", f"Close {code if code is not None else 'without a code'}", self.connection.name)
+        return code
+
+    def expect_failed(self, code: int, *, within: float = PATIENCE) -> None:
+        """The server fails the WebSocket connection: a Close with `code`, then the end of TCP (RFC 6455 §7.1.7).
+
+        Permitted, and named in the report: another code that fits as well, or no Close frame at all.
+        """
+        self._until(lambda: bool(self._frames_left()) or bool(self.ended), within,
+                    f"a Close {code} and the end of the connection")  # fmt: skip
+        if not self._frames_left():
+            self.bench.checks += 1
+            self.bench.remark(LEEWAY["ws-fails-without-close"])
+        else:
+            got = self.expect_close(*FITTING.get(code, (code,)), within=within)
+            if got != code:
+                self.bench.remark(LEEWAY["ws-another-code"])
+        self.expect_end(within=within)
+
+    def expect_end(self, *, within: float = PATIENCE) -> None:
+        """The server closes the TCP connection, before this end does, and sends no frame more (RFC 6455 §7.1.1)."""
+        self._until(lambda: bool(self._frames_left()) or bool(self.ended), within, "the end of the TCP connection",
+                    section="RFC 6455 §5.5.1")  # fmt: skip
+        self.bench.checks += 1
+        if self._frames_left():
+            read, packet = self._next_frame("the end of the TCP connection", within)
+            self._object("opcode", "no frame more", read.frame.describe(), "the server sends a frame where it should "
+                         "only close TCP", "RFC 6455 §5.5.1", packet)  # fmt: skip
+        if self.ended == "reset":
+            self.bench.remark(LEEWAY["ws-resets"])
+        elif self.answers:
+            self.bench.wait_until(lambda: self.client.driver.state is State.CLOSED, within)
+        how = "FIN" if self.ended == "fin" else "RST"
+        self.bench.say("check", f"the server closes TCP first ({how})", self.connection.name)
+
+    def expect_nothing(self) -> None:
+        """The server has nothing more to say: a Ping behind all else is the first to be answered (RFC 6455 §5.5.2)."""
+        probe = f"fence {self.bench.chance.randrange(2**32):08x}".encode()
+        self.send(ping(probe))
+        while True:
+            read, packet = self._next_frame("nothing but the Pong of the lab's Ping", PATIENCE, passing=Opcode.PONG)
+            if read.frame.opcode == Opcode.PONG and read.frame.payload == probe:
+                break
+            if read.frame.opcode != Opcode.PONG:
+                self._object("silence", "nothing", read.frame.describe(), "the server speaks where it should be silent",
+                             "RFC 6455 §6.1", packet)  # fmt: skip
+        self.bench.checks += 1
+        self.bench.say("check", "nothing more: a Ping behind all else was answered first", self.connection.name)
+
+    def leave(self, code: int = 1000) -> None:
+        """Close cleanly: Close, its answer, and the server closes TCP first (RFC 6455 §7.1.1)."""
+        self.close(code)
+        got = self.expect_close()
+        if got != code:
+            self.bench.remark(LEEWAY["ws-close-code-not-echoed"])
+        self.expect_end()
+
+    # What has come
+
+    def _frames_left(self) -> bool:
+        return any(seen.kind == "frame" for seen, _ in self._seen)
+
+    def _next_frame(self, expected: str, within: float, passing: int | None = None) -> tuple[ReadFrame, Packet | None]:
+        """The server's next frame; Pings, and Pongs that nobody asked for, only where `passing` is theirs."""
+        end = self.bench.now() + within
+        while True:
+            seen, packet = self._next(expected, max(0.0, end - self.bench.now()))
+            if seen.frame is None:
+                self._object("response", expected, seen.text, "the server speaks HTTP where a frame was expected",
+                             "RFC 6455 §4.2.2", packet)  # fmt: skip
+            opcode = seen.frame.frame.opcode
+            if opcode == passing or not (opcode == Opcode.PING or (opcode == Opcode.PONG and seen.unsolicited)):
+                self.bench.checks += 1
+                return seen.frame, packet
+
+    def _next(self, expected: str, within: float) -> tuple[Seen, Packet | None]:
+        self._until(lambda: bool(self._seen), within, expected)
+        seen, packet = self._seen.popleft()
+        self._at = packet
+        return seen, packet
+
+    def _until(self, holds: Callable[[], bool], within: float, expected: str, section: str = "") -> None:
+        """Wait for it. Where it does not come, say so: the server's silence or its end is what was observed."""
+        self.bench.wait_until(lambda: holds() or bool(self.ended), within)
+        self.bench.stop_if_wrong()
+        if holds():
+            return
+        bench, connection = self.bench, self.connection
+        bench.checks += 1
+        if bench.testbed.settle == "wait" and not connection.server_spoke:
+            bench.cannot_tell(
+                connection,
+                f"nothing came from {bench.server_address} port {self.site.port} in {within:g} s",
+                "see whether the server runs and no firewall stands between: silence alone proves little",
+                field="silence",
+            )
+        observed = {"fin": "the server closed the TCP connection", "reset": "the server reset the TCP connection"}
+        said = observed.get(self.ended, f"nothing within {within:g} s")
+        waits = self.dialogue.describe_partial()
+        problem = Problem(
+            Verdict.VIOLATES,
+            f"{expected} did not come: {said}" + (f", in the middle of {waits}" if waits else ""),
+            field="silence" if not self.ended else "end",
+            expected=expected,
+            observed=said,
+            section=section or "RFC 6455 §6.1",
+            witness="script",
+        )
+        bench.add(bench.with_standing(problem, connection))
+        bench.stop_if_wrong()
+
+    def _object(
+        self, field: str, expected: str, observed: str, message: str, section: str, packet: Packet | None
+    ) -> NoReturn:
+        finding = Finding(field, expected, observed, message, section)
+        self.bench.complain(self.connection, finding, packet=packet or self.connection.last_seen)
+
+    # Driven by the bench
+
+    @property
+    def next_timeout(self) -> float | None:
+        """When the timers of this end want to be looked at."""
+        return self.client.next_timeout
+
+    def attend(self) -> None:
+        """Take what has come, judge it, and answer."""
+        inbox, driver = self.connection.inbox, self.client.driver
+        while inbox:
+            received = inbox.popleft()
+            segment, packet = received.frame.segment, received.packet
+            if received.sight.finding is not None:
+                continue
+            if self._lose and segment.payload:
+                self._lose -= 1
+                packet.note = "lost on the way"
+                continue
+            self._at = packet
+            self.client.arrives(segment, packet.time)
+            self._note_end(segment, packet)
+        self._take_events()
+        now = self.bench.now()
+        due = driver.endpoint.ack_due_at
+        if due is not None and not inbox:
+            now = max(now, due)  # nothing more is there: what came together is acknowledged together
+        if (at := self.client.next_timeout) is not None and at <= now:
+            self.client.tick(now)
+        self._flush()
+
+    def _note_end(self, segment: Segment, packet: Packet) -> None:
+        driver = self.client.driver
+        if self.ended:
+            return
+        if RST in segment.flags and driver.state is State.CLOSED:
+            self.ended = "reset"
+        elif driver.endpoint.fin_received or (FIN in segment.flags and driver.state is State.CLOSED):
+            self.ended = "fin"
+        if not self.ended:
+            return
+        finding = self.dialogue.server_ends(packet.time, reset=self.ended == "reset")
+        if finding is not None:
+            self.bench.complain(self.connection, finding, packet=packet, witness="websocket")
+        if self.answers and self.ended == "fin" and driver.state is State.CLOSE_WAIT:
+            driver.close(packet.time)
+
+    def _tap(self, from_server: bool, data: bytes, now: float) -> None:
+        """Octets in order, as they are handed to TCP or come from it."""
+        if not from_server:
+            self.dialogue.client_sends(data, now)
+            return
+        for seen in self.dialogue.server_sends(data, now):
+            self._seen.append((seen, self._at))
+            if seen.finding is not None:
+                self.bench.complain(self.connection, seen.finding, packet=self._at, witness="websocket")
+            if self.answers and seen.frame is not None:
+                self._answer(seen.frame.frame, now)
+
+    def _answer(self, frame: Frame, now: float) -> None:
+        """What a client owes at once (RFC 6455 §5.5.1, §5.5.2)."""
+        if self.client.driver.state not in (State.ESTABLISHED, State.CLOSE_WAIT) or self._closing:
+            return
+        if frame.opcode == Opcode.PING:
+            self.client.raw(pong_frame(frame.payload).masked().encode(), now)
+        elif frame.opcode == Opcode.CLOSE:
+            self._closing = True
+            code, _ = close_body(frame.payload)
+            self.client.raw(close_frame(code).masked().encode(), now)
+
+    def _take_events(self) -> None:
+        self._read.extend(event.data for event in self.client.events() if isinstance(event, Message))
+
+    def _flush(self) -> None:
+        for segment in self.client.segments():
+            if self._held is not None:
+                self._held.append(segment)
+            else:
+                self._transmit(segment)
+
+    def _transmit(self, segment: Segment) -> None:
+        connection = self.connection
+        again = bool(segment.length) and segment.end.ahead_of(self._highest) <= 0
+        if segment.end.ahead_of(self._highest) > 0:
+            self._highest = segment.end
+        frame = self.bench.frame_for(segment, connection.peer_port, self.site.port)
+        self.bench.transmit(connection, frame, note="repeated" if again else "")
+
+    def at_end(self) -> None:
+        """The script is over: what the server still owes by RFC 6455 is missing."""
+        self.attend()
+        if self.bench.problems or self.ended or not self.answers:
+            return
+        owed = self.dialogue.owed(self.bench.now())
+        if owed and not self.bench.wait_until(lambda: not self.dialogue.owed(self.bench.now()), PATIENCE):
+            first = self.dialogue.owed(self.bench.now())[0]
+            self._object("silence", first.what, "nothing", f"the server owes {first.what} and has not sent it",
+                         first.section, self.connection.last_seen)  # fmt: skip
+
+
+_SECTION = {Opcode.PONG: "RFC 6455 §5.5.3", Opcode.PING: "RFC 6455 §5.5.2", Opcode.CLOSE: "RFC 6455 §5.5.1"}
+
+
+def _brief(value: object) -> str:
+    """A value for a line of a report."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= 60 else f"{value[:48]!r}… {len(value)} characters"
+    if isinstance(value, bytes):
+        shown = repr(value) if len(value) <= 40 else f"{value[:32]!r}… {len(value)} octets"
+        return shown if value else "no data"
+    return "nothing" if value is None else str(value)
