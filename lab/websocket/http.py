@@ -86,7 +86,7 @@ def parse_response(head: bytes) -> Response | str:
     lines = head.decode("latin-1").split("\r\n")
     match = _STATUS_LINE.fullmatch(lines[0])
     if match is None:
-        return f"the answer begins with {_short(lines[0])}, not with an HTTP status line (RFC 9112 §4)"
+        return f"the answer begins with {shorten(lines[0])}, not with an HTTP status line (RFC 9112 §4)"
     headers = parse_headers(lines[1:-2])
     if isinstance(headers, str):
         return headers
@@ -99,18 +99,23 @@ def parse_headers(lines: list[str]) -> Headers | str:
     for line in lines:
         name, colon, value = line.partition(":")
         if line[:1] in (" ", "\t"):
-            return f"the header line {_short(line)} begins with a blank, which no server may send (RFC 9112 §5.2)"
+            return f"the header line {shorten(line)} begins with a blank, which no server may send (RFC 9112 §5.2)"
         if not colon or not TOKEN.fullmatch(name):
-            return f"the line {_short(line)} is no header field (RFC 9112 §5)"
+            return f"the line {shorten(line)} is no header field (RFC 9112 §5)"
         if not _VALUE.fullmatch(value):
-            return f"the header field {_short(line)} holds a control character (RFC 9110 §5.5)"
+            return f"the header field {shorten(line)} holds a control character (RFC 9110 §5.5)"
         headers.append((name, value.strip(" \t")))
     return tuple(headers)
 
 
-def _short(line: str) -> str:
-    shown = line if len(line) <= 60 else line[:60] + "…"
-    return '"' + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown) + '"'
+def shorten(line: str) -> str:
+    """The beginning of a line, quoted, for a sentence."""
+    return '"' + printable(line if len(line) <= 60 else line[:60] + "…") + '"'
+
+
+def printable(text: str) -> str:
+    """`text` with everything escaped that a terminal would obey."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @dataclass
@@ -130,7 +135,7 @@ class ResponseReader:
     """Octets of answers, the interim ones included, that were taken."""
     _buffer: bytearray = field(default_factory=bytearray, repr=False)
     _head: Response | None = field(default=None, repr=False)
-    _content: _Body | None = field(default=None, repr=False)
+    _content: Body | None = field(default=None, repr=False)
     _line: int = 0
     """Where in the buffer the next line begins."""
     _looked: int = 0
@@ -180,14 +185,14 @@ class ResponseReader:
         # A line is looked at from its first octets on, so that what is no HTTP is told at once.
         if self._line == 0 and not self._buffer.startswith(b"HTTP/"[: len(self._buffer)]):
             begin = bytes(self._buffer[: at if at >= 0 else 60]).decode("latin-1")
-            self._fail(f"the answer begins with {_short(begin)}, not with an HTTP status line (RFC 9112 §4)")
+            self._fail(f"the answer begins with {shorten(begin)}, not with an HTTP status line (RFC 9112 §4)")
             return None
         if at < 0 or self.received + at >= MOST_HEAD:
             return None
         line = bytes(self._buffer[self._line : at + 1])
         self._line = at + 1
         if not line.endswith(b"\r\n"):
-            self._fail(f"the line {_short(line[:-1].decode('latin-1'))} ends without CR (RFC 9112 §2.2)")
+            self._fail(f"the line {shorten(line[:-1].decode('latin-1'))} ends without CR (RFC 9112 §2.2)")
             return None
         return line
 
@@ -196,7 +201,7 @@ class ResponseReader:
         self._buffer.clear()
         if not self.body or head.status in (101, 204, 304):
             return self._finish(head, b"", rest)
-        self._head, self._content = head, _Body(head)
+        self._head, self._content = head, Body(head)
         return self._more(rest)
 
     def _more(self, data: bytes) -> Response | None:
@@ -220,7 +225,7 @@ class ResponseReader:
         self._content = None
 
 
-class _Body:
+class Body:
     """The body of an answer: by length, in chunks, or until the stream ends (RFC 9112 §6.3)."""
 
     def __init__(self, head: Response) -> None:
@@ -234,7 +239,7 @@ class _Body:
         self._stage = "size"
         if length is not None and not self.chunked:
             if not re.fullmatch("[0-9]{1,19}", length):
-                self.fault = f"Content-Length is {_short(length)}, which is no number (RFC 9110 §8.6)"
+                self.fault = f"Content-Length is {shorten(length)}, which is no number (RFC 9110 §8.6)"
             else:
                 self.left = int(length)
 
@@ -287,7 +292,7 @@ class _Body:
             elif self._stage == "size":
                 size = line.partition(b";")[0].strip()
                 if not re.fullmatch(rb"[0-9a-fA-F]{1,16}", size):
-                    self.fault = f"{_short(size.decode('latin-1'))} is no size of a chunk (RFC 9112 §7.1)"
+                    self.fault = f"{shorten(size.decode('latin-1'))} is no size of a chunk (RFC 9112 §7.1)"
                     return None
                 self.left = int(size, 16)
                 self._stage = "data" if self.left else "trailer"
