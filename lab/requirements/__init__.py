@@ -40,3 +40,10 @@ def requirements() -> dict[str, Requirement]:
             for row in csv.DictReader(lines):
                 found[row["id"]] = Requirement(**row, table=table)
     return found
+
+
+@cache
+def not_shown() -> dict[str, str]:
+    """The requirements that no scenario shows although they can be observed, by id, and why not."""
+    with (files(__name__) / "not_shown.csv").open(encoding="utf-8") as lines:
+        return {row["id"]: row["why"] for row in csv.DictReader(lines)}
