@@ -158,8 +158,10 @@ ServedBy = Annotated[
     typer.Option(
         "--served-by",
         metavar="FILE:FUNCTION",
-        help="sandbox: a TCP stack of your own is the server, not this machine's kernel: FUNCTION(channel, facts) in "
-        "the Python FILE speaks raw frames on its interface and the agent's protocol on the channel.",
+        help="sandbox: a server of your own, in the Python FILE. [b]def[/] FUNCTION(channel, facts) is a TCP stack, in "
+        "place of this machine's kernel: it speaks raw frames on its interface and the agent's protocol on the "
+        "channel. [b]async def[/] FUNCTION(reader, writer) is a WebSocket server on this machine's kernel, called for "
+        "each connection with asyncio's streams.",
         rich_help_panel=WHERE,
         show_default=False,
     ),
@@ -277,15 +279,15 @@ def families(ipv4: bool, ipv6: bool) -> tuple[str, ...]:
 
 def services(texts: list[str]) -> dict[str, int] | None:
     """NAME=PORT taken apart; None where none was given. Raises UsageError."""
-    from lab.server.services import HANDLERS
+    from lab.server.services import NAMES
 
     found: dict[str, int] = {}
     for text in texts:
         name, _, port = text.partition("=")
         if not name or not port.isascii() or not port.isdigit() or int(port) > 65535:
             raise wrong(f"--service: {text} is not NAME=PORT (such as echo=7007)")
-        if name not in HANDLERS:
-            raise wrong(f"--service: there is no service {name}: there are {', '.join(HANDLERS)}")
+        if name not in NAMES:
+            raise wrong(f"--service: there is no service {name}: there are {', '.join(NAMES)}")
         found[name] = int(port)
     return found or None
 

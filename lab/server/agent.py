@@ -15,27 +15,31 @@ from pathlib import Path
 from typing import Final
 
 from lab.server.control import Control
-from lab.server.services import Services, listening
+from lab.server.services import Handler, Services, listening
 from lab.server.sockets import KernelSockets
+from lab.server.words import Words
 
 _SIOCGIFADDR: Final = 0x8915
 _GLOBAL: Final = "00"
 """Scope of a global (or documentation) address in /proc/net/if_inet6."""
 
 
-def run_on(channel: socket.socket, addresses: dict[str, str | None]) -> None:
-    """Serve the one controller at the other end of `channel`, until it goes. Needs no token: who holds it may."""
-    asyncio.run(_run_on(channel, addresses))
+def run_on(channel: socket.socket, addresses: dict[str, str | None], *, websocket: Handler | None = None) -> None:
+    """Serve the one controller at the other end of `channel`, until it goes. Needs no token: who holds it may.
+
+    `websocket` serves the connections of that service in place of the lab's own program.
+    """
+    asyncio.run(_run_on(channel, addresses, websocket))
 
 
-async def _run_on(channel: socket.socket, addresses: dict[str, str | None]) -> None:
+async def _run_on(channel: socket.socket, addresses: dict[str, str | None], websocket: Handler | None) -> None:
     loop = asyncio.get_running_loop()
     gone = asyncio.Event()
-    services = Services()
+    services = Services(websocket=websocket)
     channel.setblocking(False)
     await loop.connect_accepted_socket(
         lambda: Control(
-            lambda transport: KernelSockets(addresses, services.start),
+            lambda transport: KernelSockets(addresses, services.start, services.words),
             token=None,
             gone=lambda control: gone.set(),
         ),
@@ -48,12 +52,18 @@ async def _run_on(channel: socket.socket, addresses: dict[str, str | None]) -> N
 class Listening:
     """The agent on a TCP port, for those who know the token. Runs in the caller's event loop."""
 
-    def __init__(self, *, token: str, services: Callable[[], dict[str, int]] = dict) -> None:
-        """`services` says the ports of the services that run beside it. Raises ValueError for an empty token."""
+    def __init__(
+        self, *, token: str, services: Callable[[], dict[str, int]] = dict, words: Words | None = None
+    ) -> None:
+        """`services` says the ports of the services that run beside it, `words` what the WebSocket one was told.
+
+        Raises ValueError for an empty token.
+        """
         if not token:
             raise ValueError("the control port needs a token: whoever reaches it could open any connection otherwise")
         self._token = token
         self._services = services
+        self._words = words
         self._controls: set[Control] = set()
         self._server: asyncio.Server | None = None
 
@@ -76,7 +86,7 @@ class Listening:
         for option, seconds in ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3)):
             control.setsockopt(socket.IPPROTO_TCP, option, seconds)
         control.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 20_000)
-        return KernelSockets(own_addresses(transport.get_extra_info("sockname")[0]), self._services)
+        return KernelSockets(own_addresses(transport.get_extra_info("sockname")[0]), self._services, self._words)
 
     async def close(self) -> None:
         """Stop listening, send every controller away and close what they had opened."""

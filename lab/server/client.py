@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -50,6 +50,23 @@ class Accepted:
     address: str
     port: int
     """The caller's port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What the WebSocket service's program has of one of its connections."""
+
+    path: str
+    """The request's target: path and query."""
+    messages: int
+    """Whole messages that it was given."""
+    open: bool
+    code: int | None
+    """The close code that it was told: 1005 none came, 1006 no Close came (RFC 6455 §7.1.5); None: still open."""
+    reason: str
+    """The close reason (RFC 6455 §7.1.6)."""
+    dropped: str
+    """Why the program itself let go of the connection without a closing handshake; empty where it did not."""
 
 
 class Pending:
@@ -199,6 +216,15 @@ class Agent:
     def services(self) -> dict[str, int]:
         """The ports of the services that need no telling; started now where they did not run yet."""
         return dict(self.call("services"))
+
+    def program(self, family: str, remote: tuple[str, int], timeout: float = TIMEOUT) -> Program:
+        """What the WebSocket service's program has of its connection from `remote` (address and port).
+
+        Waits until the connection has ended for it, `timeout` seconds at most; then, or with 0, tells it as it stands.
+        AgentError: there was none ("timeout"), or the program is not the lab's and does not say ("unknown").
+        """
+        answer = self.call("program", timeout, family=family, remote=remote, timeout=timeout)
+        return Program(**{each.name: answer[each.name] for each in fields(Program)})
 
     # How calls are made.
 

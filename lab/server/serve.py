@@ -10,7 +10,7 @@ from typing import Final
 
 from lab.server.agent import Listening
 from lab.server.errors import ServeError
-from lab.server.services import HANDLERS, PORTS, Services
+from lab.server.services import NAMES, PORTS, Services
 
 CONTROL_PORT: Final = 7000
 """The agent's port, where nothing else is said."""
@@ -35,13 +35,13 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; returns then, with everything closed. For the main thread.
 
-    `ports` names the services (those of `lab.server.services.HANDLERS`) and their ports, IPv4 and IPv6; 0: the kernel
+    `ports` names the services (those of `lab.server.services.NAMES`) and their ports, IPv4 and IPv6; 0: the kernel
     chooses. `control` is where the agent listens, "0.0.0.0" or "::" for every address; it needs a `token`. `on_ready`
     is called when all ports are open. Raises ServeError.
     """
-    unknown = sorted(set(ports) - set(HANDLERS))
+    unknown = sorted(set(ports) - set(NAMES))
     if unknown:
-        raise ServeError(f"There is no service {unknown[0]!r}: there are {', '.join(HANDLERS)}.")
+        raise ServeError(f"There is no service {unknown[0]!r}: there are {', '.join(NAMES)}.")
     if control is not None and not token:
         raise ServeError("The control port needs a token: give one, the same to the server and to the lab.")
     asyncio.run(_serve(ports, control, token or "", on_ready))
@@ -68,7 +68,7 @@ async def _serve(
             ) from error
         reached: tuple[str, int] | None = None
         if control is not None:
-            agent = Listening(token=token, services=services.start)
+            agent = Listening(token=token, services=services.start, words=services.words)
             try:
                 reached = control[0], await agent.start(*control)
             except OSError as error:

@@ -6,6 +6,7 @@
 | `discard`     | reads and says nothing; closes when the client has                                   |
 | `half-close`  | reads until the client's FIN, then goes on sending, then closes                      |
 | `close-first` | sends a greeting and closes first: its end goes through FIN-WAIT-1, -2 and TIME-WAIT |
+| `websocket`   | WebSocket (RFC 6455): the resources of `lab.server.sites.pages`                        |
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ import contextlib
 import errno
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from lab.server.words import Words
+
+if TYPE_CHECKING:
+    from lab.server.websocket import WebSockets
 
 GREETING: Final = b"Hello from close-first: I close now.\n"
 """What close-first sends."""
@@ -25,7 +31,13 @@ LINGER: Final = 60.0
 """Seconds that close-first waits for the client's FIN before it lets the connection go."""
 PAUSE: Final = 1.0
 """Seconds without accepting after the kernel had no descriptor left."""
-PORTS: Final[Mapping[str, int]] = {"echo": 7007, "discard": 7009, "half-close": 7010, "close-first": 7011}
+PORTS: Final[Mapping[str, int]] = {
+    "echo": 7007,
+    "discard": 7009,
+    "half-close": 7010,
+    "close-first": 7011,
+    "websocket": 7080,
+}
 """The ports on which `lab serve` offers them, none of which needs a right."""
 
 _CHUNK: Final = 65536
@@ -68,6 +80,22 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "half-close": _half_close,
     "close-first": _close_first,
 }
+WEBSOCKET: Final = "websocket"
+"""The service that is no `Handler`: `lab.server.websocket`."""
+NAMES: Final = (*HANDLERS, WEBSOCKET)
+"""Every service."""
+
+
+def _contained(program: Handler) -> Handler:
+    """A program of the user's, whose faults cost its connection and nothing else."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await program(reader, writer)
+        except Exception:
+            writer.transport.abort()
+
+    return serve
 
 
 def listening(family: socket.AddressFamily, host: str, port: int, backlog: int = 128) -> socket.socket:
@@ -101,9 +129,18 @@ def everywhere(port: int) -> list[socket.socket]:
 class Services:
     """The services, running in the caller's event loop from `start` to `close`."""
 
-    def __init__(self, ports: Mapping[str, int] | None = None) -> None:
-        """`ports` says which services, and where; None: all of them, on ports that the kernel chooses."""
-        self._wanted = dict.fromkeys(HANDLERS, 0) if ports is None else dict(ports)
+    def __init__(self, ports: Mapping[str, int] | None = None, *, websocket: Handler | None = None) -> None:
+        """`ports` says which services, and where; None: all of them, on ports that the kernel chooses.
+
+        `websocket` serves the connections of that service in place of the lab's own program.
+        """
+        self._wanted = dict.fromkeys(NAMES, 0) if ports is None else dict(ports)
+        self._handlers = dict(HANDLERS)
+        if websocket is not None:
+            self._handlers[WEBSOCKET] = _contained(websocket)
+        self.words: Words | None = None if websocket is not None else Words()
+        """What the lab's own program was told about its WebSocket connections; another's says nothing."""
+        self._websockets: WebSockets | None = None
         self._ports: dict[str, int] = {}
         self._listeners: list[tuple[asyncio.AbstractEventLoop, socket.socket]] = []
         self._connections: set[asyncio.Task[None]] = set()
@@ -116,10 +153,20 @@ class Services:
                 continue
             listeners = everywhere(port)
             self._ports[name] = listeners[0].getsockname()[1]
+            handler = self._handlers.get(name)
+            if handler is None:
+                self._start_websockets(listeners)
+                continue
             for listener in listeners:
                 self._listeners.append((loop, listener))
-                loop.add_reader(listener, self._accept, listener, HANDLERS[name])
+                loop.add_reader(listener, self._accept, listener, handler)
         return dict(self._ports)
+
+    def _start_websockets(self, listeners: list[socket.socket]) -> None:
+        from lab.server.websocket import WebSockets
+
+        assert self.words is not None
+        self._websockets = WebSockets(listeners, self.words)
 
     def _accept(self, listener: socket.socket, handler: Handler) -> None:
         try:
@@ -151,6 +198,9 @@ class Services:
         for task in connections:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+        if self._websockets is not None:
+            await self._websockets.close()
+            self._websockets = None
 
 
 async def _serve(accepted: socket.socket, handler: Handler) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 from lab.server import options, settings
 from lab.server.protocol import FAMILIES, CallError, ErrorKind, Request, octets
 from lab.server.sock_diag import SockDiag
+from lab.server.words import Words
 
 Result = dict[str, Any]
 Answer = Callable[[Result | CallError], None]
@@ -61,16 +62,20 @@ class KernelSockets:
         self,
         addresses: dict[str, str | None],
         services: Callable[[], dict[str, int]],
+        words: Words | None = None,
         *,
         name: str = "lab agent",
     ) -> None:
-        """`addresses` are the server's by family; `services` starts them where they do not run yet, says their ports.
+        """`addresses` are the server's by family; `services` starts them where they do not run yet, says their ports;
+        `words` has what the WebSocket service was told (None: its program does not say).
 
         Opens a netlink socket: raises OSError where the kernel refuses it.
         """
         self._loop = asyncio.get_running_loop()
         self._addresses = addresses
         self._services = services
+        self._words = words
+        self._asked: list[Callable[[], None]] = []
         self._name = name
         self._held: dict[int, _Held] = {}
         self._next = 1
@@ -94,6 +99,9 @@ class KernelSockets:
 
     def close(self) -> None:
         """Abort every socket of the controller's, and forget what waited."""
+        for withdraw in self._asked:
+            withdraw()
+        self._asked.clear()
         for held in self._held.values():
             self._forget(held)
             _abort(held.socket)
@@ -231,6 +239,23 @@ class KernelSockets:
 
     def _call_services(self, answer: Answer) -> Result:
         return self._services()
+
+    def _call_program(self, answer: Answer, family: str, remote: tuple[str, int], timeout: float) -> Result | None:
+        if (":" in remote[0]) != (family == "ipv6"):
+            raise CallError(ErrorKind.ARGUMENT, f"remote must be of the family {family}")
+        if self._words is None:
+            raise CallError(ErrorKind.UNKNOWN, "the program that serves WebSocket here does not say what it is told")
+
+        def told(result: Result | CallError) -> None:
+            self._asked.remove(withdraw)
+            answer(result)
+
+        outcome = self._words.ask(remote, timeout, told)
+        if isinstance(outcome, dict):
+            return outcome
+        withdraw = outcome
+        self._asked.append(withdraw)
+        return None
 
     # What the calls share.
 

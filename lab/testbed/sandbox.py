@@ -169,17 +169,23 @@ class Sandboxes:
         serve: str | None = None,
         sysctls: Mapping[str, str] | None = None,
         path: Sequence[str | os.PathLike[str]] = (),
+        *,
+        websocket: bool = False,
     ) -> socket.socket:
         """Ask for a sandbox; returns its channel at once, for `Sandbox.adopt`.
 
         `serve` names a function, "module:function", that is to be the server in place of the agent: it is called with
-        the channel and the sandbox's facts, on an interface for which no kernel answers. `path` is put before sys.path
-        to find it. `sysctls` are set in the server's namespace. Raises CannotRun where the helper does not start.
+        the channel and the sandbox's facts, on an interface for which no kernel answers. An `async def` function is the
+        program of a kernel's WebSocket service instead, called with an asyncio reader and writer for each connection.
+        `path` is put before sys.path to find it. `sysctls` are set in the server's namespace. `websocket` True: the
+        WebSocket service will be asked for, and the helper imports what it needs. Raises CannotRun where the helper
+        does not start.
         """
         request = {
             "serve": serve,
             "sysctls": {name: str(value) for name, value in (sysctls or {}).items()},
             "path": [os.fspath(each) for each in path],
+            "websocket": websocket,
         }
         ours, theirs = socket.socketpair()
         with theirs:
@@ -201,9 +207,10 @@ class Sandboxes:
         path: Sequence[str | os.PathLike[str]] = (),
         *,
         agent: bool = True,
+        websocket: bool = False,
     ) -> Sandbox:
         """A sandbox, ready. `request` and `Sandbox.adopt` in one."""
-        return Sandbox.adopt(self.request(serve, sysctls, path), agent=agent)
+        return Sandbox.adopt(self.request(serve, sysctls, path, websocket=websocket), agent=agent)
 
     def _running(self) -> socket.socket:
         if self._zygote is not None and self._zygote.poll() is not None:

@@ -6,11 +6,14 @@ forking one that has imported what a server needs takes a millisecond where star
 It listens on a SOCK_SEQPACKET socket. A request is one JSON object and, with SCM_RIGHTS, one end of the control
 channel of the sandbox to be:
 
-    {"serve": null | "module:function", "sysctls": {name: value}, "path": [extra sys.path]}
+    {"serve": null | "module:function", "sysctls": {name: value}, "path": [extra sys.path], "websocket": bool}
 
 The child answers on that channel: one line `{"ready": facts}` with two file descriptors (the packet socket in the
 peer's namespace; a pidfd of the child), or `{"obstacle": {"step", "errno", "message"}}`. Then it is the server: the
-agent, or what `function(channel, facts)` does.
+agent, or what `function(channel, facts)` does. An `async def function(reader, writer)` is no server but a program: the
+agent runs on a kernel as ever, and its WebSocket service is that function, called for each connection.
+
+"websocket" tells that this service will be asked for: what it needs is imported here then, once for all sandboxes.
 
 Nothing outlives anybody: the children die with the zygote (PR_SET_PDEATHSIG), the zygote with the lab (end of file on
 its socket, or the lab's pidfd), the namespaces with the last process and socket in them.
@@ -21,6 +24,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import inspect
 import json
 import os
 import select
@@ -44,6 +48,8 @@ WITHIN: Final = 10.0
 
 END_WITHIN: Final = 3
 """Seconds that children have to end in when the lab goes."""
+
+_WEBSOCKET: Final = "lab.server.websocket"
 
 Facts = dict[str, Any]
 
@@ -122,13 +128,16 @@ def main(control: socket.socket, lab: int) -> None:
         if not passed:
             continue
         channel = socket.socket(fileno=passed[0])
+        request = json.loads(data)
+        if request["websocket"] and obstacle is None:
+            _preload_websocket()
         for extra in passed[1:]:
             os.close(extra)
         if obstacle is not None:
             with contextlib.suppress(OSError):
                 channel.sendall(obstacle.line)
         else:
-            _fork(control, channel, data)
+            _fork(control, channel, request)
         channel.close()
     _end_children()
 
@@ -144,7 +153,17 @@ def _end_children() -> None:
             os.wait()  # with SIGCHLD ignored it returns, by failing, when the last one has ended
 
 
-def _fork(control: socket.socket, channel: socket.socket, request: bytes) -> None:
+def _preload_websocket() -> None:
+    """Import what the WebSocket service needs, so that no child has to."""
+    if _WEBSOCKET not in sys.modules:
+        # Where it cannot be imported, the child that needs it says so.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(_WEBSOCKET)
+        gc.collect()
+        gc.freeze()
+
+
+def _fork(control: socket.socket, channel: socket.socket, request: dict[str, Any]) -> None:
     zygote = os.getpid()
     if os.fork():
         return
@@ -153,7 +172,7 @@ def _fork(control: socket.socket, channel: socket.socket, request: bytes) -> Non
         namespaces.die_with(zygote)
         control.close()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _be_a_server(channel, json.loads(request))
+        _be_a_server(channel, request)
         code = 0
     except _Obstacle as obstacle:
         with contextlib.suppress(OSError):
@@ -170,26 +189,29 @@ def _fork(control: socket.socket, channel: socket.socket, request: bytes) -> Non
 def _be_a_server(channel: socket.socket, request: dict[str, Any]) -> None:
     sys.path[:0] = request["path"]
     serve = _function(request["serve"]) if request["serve"] else None
-    raw = serve is not None
+    program = serve if inspect.iscoroutinefunction(serve) else None
+    raw = serve is not None and program is None
     packets, facts = _make(request["sysctls"], raw=raw)
     alive = os.pidfd_open(os.getpid())
     socket.send_fds(channel, [json.dumps({"ready": facts}).encode() + b"\n"], [packets.fileno(), alive])
     os.close(alive)
     # `packets` stays open here, unread: closing the last one of a packet socket takes the kernel some 10 ms, which this
     # process spends when it ends, not the lab.
-    if serve is not None:
+    if serve is not None and program is None:
         serve(channel, facts)
     else:
-        run_on(channel, facts["addresses"])
+        run_on(channel, facts["addresses"], websocket=program)
 
 
-def _function(name: str) -> Callable[[socket.socket, Facts], None]:
+def _function(name: str) -> Callable[..., Any]:
     module, _, function = name.partition(":")
     try:
-        found: Callable[[socket.socket, Facts], None] = getattr(importlib.import_module(module), function)
+        found = getattr(importlib.import_module(module), function)
     except Exception as error:
         raise _Obstacle("serve function", OSError(0, f"{name}: {error!r}")) from error
-    return found
+    if not callable(found):
+        raise _Obstacle("serve function", OSError(0, f"{name} is no function"))
+    return found  # type: ignore[no-any-return]
 
 
 def _make(sysctls: dict[str, str], *, raw: bool) -> tuple[socket.socket, Facts]:

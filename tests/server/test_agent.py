@@ -223,7 +223,7 @@ def test_connected_is_for_callers(agent: Agent) -> None:
 
 def test_services_start_when_asked(agent: Agent) -> None:
     ports = agent.services()
-    assert set(ports) == {"echo", "discard", "half-close", "close-first"}
+    assert set(ports) == {"echo", "discard", "half-close", "close-first", "websocket"}
     assert agent.services() == ports
     with socket.create_connection(("127.0.0.1", ports["echo"]), 5) as client:
         client.sendall(b"echo me")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -40,3 +41,12 @@ def hello(channel: socket.socket, facts: dict[str, Any]) -> None:
             answer = {"version": 1, "raw": True, "kernel": "", "addresses": facts["addresses"], "settings": {}}
             lines.write(json.dumps({"id": request["id"], "ok": answer if request["call"] == "hello" else {}}) + "\n")
             lines.flush()
+
+
+async def shouting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A program for a kernel's WebSocket service, which is none: what it reads, in capitals. Falls over a question."""
+    while data := await reader.read(100):
+        if b"?" in data:
+            raise ValueError("no question was expected")
+        writer.write(data.upper())
+        await writer.drain()

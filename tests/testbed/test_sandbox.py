@@ -243,3 +243,66 @@ def test_it_is_quick(sandboxes: Sandboxes) -> None:
         with sandboxes.make():
             best = min(best, time.perf_counter() - began)
     assert best < 0.1
+
+
+def connected_by_hand(sandbox: Sandbox, family: str, port: int) -> Seq:
+    """Shakes hands with the kernel; returns the number that its next octet has."""
+    testbeds.send(sandbox, family, port, Segment(SYN, X))
+    (syn_ack,) = testbeds.answers(sandbox)
+    testbeds.send(sandbox, family, port, Segment(ACK, X + 1, syn_ack.seq + 1))
+    return syn_ack.seq + 1
+
+
+def said(sandbox: Sandbox) -> Segment:
+    """The first segment to come with octets, or FIN, or RST: a program's, which takes its time."""
+    found: list[Segment] = []
+
+    def spoke() -> bool:
+        found.extend(s for s in testbeds.answers(sandbox) if s.payload or s.flags & (FIN | RST))
+        return bool(found)
+
+    assert testbeds.eventually(spoke)
+    return found[0]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("preload", [False, True])
+def test_the_websocket_service_and_what_its_program_was_told(sandboxes: Sandboxes, family: str, preload: bool) -> None:
+    with sandboxes.make(websocket=preload) as sandbox:
+        agent = agent_of(sandbox)
+        port, peer = agent.services()["websocket"], sandbox.peer_address(family)
+        y = connected_by_hand(sandbox, family, port)
+        request = (
+            b"GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        testbeds.send(sandbox, family, port, Segment(ACK | PSH, X + 1, y, payload=request))
+        answer = said(sandbox)
+        assert answer.payload.startswith(b"HTTP/1.1 101 ")
+        assert b"\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in answer.payload
+        assert peer is not None
+        assert agent.program(family, (peer, 5000), timeout=0).open
+        testbeds.send(sandbox, family, port, Segment(RST, X + 1 + len(request)))
+        assert agent.program(family, (peer, 5000)).code == 1006
+
+
+def test_a_program_of_ones_own_is_the_websocket_service(sandboxes: Sandboxes) -> None:
+    with sandboxes.make("raw_server:shouting", path=[HERE], websocket=True) as sandbox:
+        agent = agent_of(sandbox)
+        assert sandbox.settle == "exact"
+        assert not agent.raw
+        port = agent.services()["websocket"]
+        y = connected_by_hand(sandbox, "ipv4", port)
+        testbeds.send(sandbox, "ipv4", port, Segment(ACK | PSH, X + 1, y, payload=b"hello"))
+        assert said(sandbox).payload == b"HELLO"
+        with pytest.raises(AgentError, match="does not say what it is told", check=lambda e: e.kind == "unknown"):
+            agent.program("ipv4", ("198.51.100.2", 5000))
+        # It falls over: that connection is gone, and nothing else.
+        testbeds.send(sandbox, "ipv4", port, Segment(ACK | PSH, X + 6, y + 5, payload=b"well?"))
+        assert said(sandbox).flags & (FIN | RST)
+        agent.ping()
+
+
+def test_a_name_that_is_no_function_is_an_obstacle(sandboxes: Sandboxes) -> None:
+    with pytest.raises(CannotRun, match="raw_server:json is no function"):
+        sandboxes.make("raw_server:json", path=[HERE])

@@ -1,0 +1,121 @@
+"""The resources of the WebSocket service, as data, and how a request's target names one. Imports no library."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+LONGEST_NAME: Final = 64
+"""Characters in the name of a room or document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A number in the query, such as `every=0.5`."""
+
+    name: str
+    low: float
+    high: float
+    text: str
+    default: float | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One resource: its path, what its name stands for where it has one, its parameters, what it does."""
+
+    path: str
+    """The first segment of its path."""
+    text: str
+    named: str = ""
+    """What the second segment names ("ROOM"); empty: there is none."""
+    parameters: tuple[Parameter, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """Its path as the help has it: `/chat/ROOM`."""
+        return f"/{self.path}/{self.named}" if self.named else f"/{self.path}"
+
+
+EVERYWHERE: Final = (
+    Parameter("ping", 0.01, 3600, "send a Ping every NUMBER seconds; drop a client whose Pong takes longer than that"),
+    Parameter(
+        "keepalive", 1, 3600, "TCP keep-alive: probe after NUMBER idle seconds, give up after 2 probes", None, True
+    ),
+)
+"""Parameters that every resource takes."""
+
+PAGES: Final[tuple[Page, ...]] = (
+    Page("echo", "sends back each message that it is sent, of the same type"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request for a resource."""
+
+    page: Page
+    target: str
+    """As the request had it."""
+    name: str = ""
+    """The room or document."""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    """The parameters given in the query, and the defaults of the others that have one."""
+
+
+class NoSuchPage(Exception):
+    """No resource has that path: one sentence."""
+
+
+class WrongQuery(Exception):
+    """The target cannot be read, or a parameter is unknown or out of its range: one sentence."""
+
+
+def find(target: str) -> Visit:
+    """The resource that a request's target names: a path with its query, or a whole http(s) URI (RFC 6455 §4.1 item 3).
+
+    Raises NoSuchPage or WrongQuery.
+    """
+    # A fragment is never sent (RFC 6455 §3).
+    if not target.isascii() or not target.isprintable() or " " in target or "#" in target:
+        raise WrongQuery("the request's target is no path")
+    try:
+        parts = urlsplit(target if not target.startswith("/") else f"http://lab{target}")
+        path = [unquote(segment, errors="strict") for segment in parts.path.split("/")]
+    except ValueError:
+        raise WrongQuery("the request's target is no path") from None
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise WrongQuery("the request's target is no path")
+    for page in PAGES:
+        if path[1:2] == [page.path] and len(path) == (3 if page.named else 2):
+            name = path[2] if page.named else ""
+            if page.named and not 0 < len(name) <= LONGEST_NAME:
+                raise NoSuchPage(f"{page.shown} needs a name of at most {LONGEST_NAME} characters")
+            return Visit(page, target, name, _numbers(page, parts.query))
+    raise NoSuchPage("there is no such path; there are " + ", ".join(page.shown for page in PAGES))
+
+
+def _numbers(page: Page, query: str) -> dict[str, float]:
+    known = {each.name: each for each in (*page.parameters, *EVERYWHERE)}
+    found = {name: each.default for name, each in known.items() if each.default is not None}
+    try:
+        given = parse_qsl(query, keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        raise WrongQuery("the query has too many fields") from None
+    for name, text in given:
+        parameter = known.get(name)
+        if parameter is None:
+            raise WrongQuery(f"{page.shown} takes no {name[:20]!r}; it takes {', '.join(known)}")
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not parameter.low <= value <= parameter.high or (parameter.whole and value != int(value)):
+            kind = "a whole number" if parameter.whole else "a number"
+            raise WrongQuery(f"{name} must be {kind} from {parameter.low:g} to {parameter.high:g}")
+        found[name] = value
+    return found
