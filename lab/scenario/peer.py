@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lab.scenario.bench import PATIENCE, QUIET, Bench
@@ -374,6 +374,49 @@ class Peer:
         section = self.connection.conversation.server.best.rule or "RFC 9293"
         finding = Finding(field, expected, observed, f"this does not hold: {message}", section)
         self.bench.complain(self.connection, finding, packet=self.connection.last_seen)
+
+    def segments(self) -> list[Packet]:
+        """Every segment of this connection so far, of both ends, as it was captured and in that order."""
+        self.bench.pump()
+        return [
+            entry
+            for entry in self.bench.timeline
+            if isinstance(entry, Packet) and entry.segment is not None and entry.connection == self.connection.name
+        ]
+
+    def sees(
+        self,
+        fits: Callable[[Packet], bool],
+        what: str,
+        *,
+        after: Packet | None = None,
+        within: float = PATIENCE,
+        section: str = "RFC 9293 §3.8",
+    ) -> Packet:
+        """The first segment of the server's on this connection that `fits`, waiting up to `within` seconds for it.
+
+        Behind the packet `after` where one is given, from the connection's first on otherwise; other segments are
+        passed over. `what` names it in the report. For a connection that the lab drives by itself, a WebSocket's:
+        there the script does not take the segments one by one.
+        """
+        since = after.number if after else 0
+        found: list[Packet] = []
+
+        def look() -> bool:
+            found.extend(p for p in self.segments() if p.sender == "server" and p.number > since and fits(p))
+            return bool(found)
+
+        self.bench.checks += 1
+        came = self.bench.wait_until(look, within)
+        self.bench.stop_if_wrong()
+        if not came:
+            self.bench.complain(
+                self.connection,
+                Finding("silence", what, f"none within {within:g} s", f"{what} did not come", section),
+                packet=self.connection.last_seen,
+            )
+        self.bench.say("check", f"{what}: frame {found[0].number}", self.connection.name)
+        return found[0]
 
     def sees_layers(self, *expected: tuple[str, int], frame: int = -1) -> None:
         """A frame of this run is made of these layers, outermost first, each of so many octets, and of nothing else.
