@@ -335,6 +335,29 @@ class WebSocket:
         how = "FIN" if self.ended == "fin" else "RST"
         self.bench.say("check", f"the server closes TCP first ({how})", self.connection.name)
 
+    def expect_ping(self, *, within: float = PATIENCE) -> bytes:
+        """The server asks whether this end is still there, with a Ping of any payload, which is returned (§5.5.2)."""
+        read, packet = self._next_frame("a Ping", within, passing=Opcode.PING)
+        if read.frame.opcode != Opcode.PING:
+            self._object("opcode", "PING", read.frame.describe(), "the server should send a Ping here",
+                         "RFC 6455 §5.5.2", packet)  # fmt: skip
+        self.bench.say("check", read.frame.describe(), self.connection.name)
+        return read.frame.payload
+
+    def expect_silence(self, seconds: float) -> None:
+        """Nothing is said for that long, in either direction: no frame, and no segment (RFC 9293 §3.8.4)."""
+        self.bench.settle()
+        before = len(self.peer.segments())
+        self.bench.wait(seconds)
+        self.bench.checks += 1
+        if spoken := self.peer.segments()[before:]:
+            first = spoken[0]
+            assert first.segment is not None
+            said = self.connection.notation(first.segment, from_peer=first.sender == "peer")
+            self._object("silence", f"nothing for {seconds:g} s", said, "somebody speaks on a quiet connection",
+                         "RFC 9293 §3.8.4", first)  # fmt: skip
+        self.bench.say("check", f"silence for {seconds:g} s, in both directions", self.connection.name)
+
     def expect_nothing(self) -> None:
         """The server has nothing more to say: a Ping behind all else is the first to be answered (RFC 6455 §5.5.2)."""
         probe = f"fence {self.bench.chance.randrange(2**32):08x}".encode()
@@ -349,9 +372,14 @@ class WebSocket:
         self.bench.checks += 1
         self.bench.say("check", "nothing more: a Ping behind all else was answered first", self.connection.name)
 
-    def leave(self, code: int = 1000) -> None:
-        """Close cleanly: Close, its answer, and the server closes TCP first (RFC 6455 §7.1.1)."""
+    def leave(self, code: int = 1000, *, pushed: bool = False) -> None:
+        """Close cleanly: Close, its answer, and the server closes TCP first (RFC 6455 §7.1.1).
+
+        `pushed`: the server speaks unasked, and what it had sent before our Close reached it may come first (§5.5.1).
+        """
         self.close(code)
+        while pushed and self._frame_ahead() not in (None, Opcode.CLOSE):
+            self._next("a Close", PATIENCE)
         got = self.expect_close()
         if got != code:
             self.bench.remark(LEEWAY["ws-close-code-not-echoed"])
@@ -360,7 +388,18 @@ class WebSocket:
     # What has come
 
     def _frames_left(self) -> bool:
-        return any(seen.kind == "frame" for seen, _ in self._seen)
+        """Whether there is a frame that counts: a Ping, and a Pong that nobody asked for, may come at any time."""
+        return any(
+            seen.frame is not None and seen.frame.frame.opcode != Opcode.PING and not seen.unsolicited
+            for seen, _ in self._seen
+        )
+
+    def _frame_ahead(self) -> int | None:
+        """The opcode of the server's next frame, None where its connection ends or nothing comes."""
+        self.bench.wait_until(lambda: bool(self._seen) or bool(self.ended), PATIENCE)
+        self.bench.stop_if_wrong()
+        frame = self._seen[0][0].frame if self._seen else None
+        return None if frame is None else frame.frame.opcode
 
     def _next_frame(self, expected: str, within: float, passing: int | None = None) -> tuple[ReadFrame, Packet | None]:
         """The server's next frame; Pings, and Pongs that nobody asked for, only where `passing` is theirs."""
