@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lab.tcp import synchronized
 from lab.tcp.calls import started
+from lab.tcp.evolve import evolve
 from lab.tcp.outcome import Outcome
 from lab.tcp.reaction import Reaction, make, offer_of, offer_to_make
 from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
@@ -62,7 +62,7 @@ def listener_takes_syn(r: Reaction, segment: Segment, event: Event) -> None:
     end = r.end
     r.move(event)
     iss = end.iss if end.iss is not None else Seq(0)
-    r.end = replace(
+    r.end = evolve(
         r.end,
         passive=True,
         listening=True,
@@ -82,7 +82,7 @@ def listener_takes_syn(r: Reaction, segment: Segment, event: Event) -> None:
 def _take_syn(r: Reaction, segment: Segment) -> None:
     """RCV.NXT <- SEG.SEQ+1, IRS <- SEG.SEQ, and what the SYN offers. Its window is never scaled (RFC 7323 §2.2)."""
     stamps = segment.timestamps
-    r.end = replace(
+    r.end = evolve(
         r.end,
         irs=segment.seq,
         rcv_nxt=segment.seq + 1,
@@ -100,7 +100,7 @@ def _take_syn(r: Reaction, segment: Segment) -> None:
 def _send_syn_ack(r: Reaction, iss: Seq) -> None:
     answer = make(r.end, SYN | ACK, iss, r.now)
     if not r.end.predicted:
-        r.end = replace(r.end, own_offer=offer_to_make(r.end, answering=True))
+        r.end = evolve(r.end, own_offer=offer_to_make(r.end, answering=True))
     free = {"window", "options"} | ({"seq"} if r.end.iss is None else set())
     r.reply(answer, free=frozenset(free))
 
@@ -132,7 +132,7 @@ def _syn_sent(r: Reaction, segment: Segment) -> None:
     _take_syn(r, segment)
     more = bool(segment.payload) or FIN in segment.flags
     if acks:
-        r.end = replace(r.end, snd_una=segment.ack, retransmit_at=None, unacked_since=None, retransmits=0)
+        r.end = evolve(r.end, snd_una=segment.ack, retransmit_at=None, unacked_since=None, retransmits=0)
         r.end = synchronized.sample(r.end, segment, r.now)
         r.move(Event.RCV_SYN_ACK)
         r.explain("our SYN is acknowledged and the peer's is here: an ACK is the third segment")
@@ -149,7 +149,7 @@ def _syn_sent(r: Reaction, segment: Segment) -> None:
     elif more:
         r.chose("syn-text-dropped")
     r.move(Event.RCV_SYN)
-    r.end = replace(r.end, crossed=True)
+    r.end = evolve(r.end, crossed=True)
     r.explain("both ends called at once: our SYN goes out again, now with the acknowledgment of theirs")
     iss = r.end.iss if r.end.iss is not None else r.end.snd_una
     _send_syn_ack(r, iss)

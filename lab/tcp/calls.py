@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lab.tcp.evolve import evolve
+from lab.tcp.octets import EMPTY
 from lab.tcp.outcome import CallError, Outcome
 from lab.tcp.reaction import Reaction, make, offer_to_make, window_to_offer
 from lab.tcp.segment import ACK, RST, SYN, Segment
@@ -49,11 +50,11 @@ def _send_syn(r: Reaction, event: Event) -> None:
     end = r.end
     r.move(event)
     iss = end.iss if end.iss is not None else Seq(0)
-    r.end = replace(r.end, passive=False, listening=False, predicted=end.predicted or end.iss is None)
+    r.end = evolve(r.end, passive=False, listening=False, predicted=end.predicted or end.iss is None)
     syn = make(r.end, SYN, iss, r.now)
     r.end = started(r.end, iss, r.now)
     if not r.end.predicted:
-        r.end = replace(r.end, own_offer=offer_to_make(r.end, answering=False))
+        r.end = evolve(r.end, own_offer=offer_to_make(r.end, answering=False))
     r.explain("an active OPEN sends a SYN with the initial sequence number; the SYN uses up one number")
     r.reply(syn, free=frozenset({"window", "options"} | ({"seq"} if r.end.iss is None else set())))
 
@@ -61,7 +62,7 @@ def _send_syn(r: Reaction, event: Event) -> None:
 def started(end: Endpoint, iss: Seq, now: float) -> Endpoint:
     """SND.UNA <- ISS, SND.NXT <- ISS+1, and the retransmission timer runs."""
     rto = end.profile.parameters.rto_initial
-    return replace(
+    return evolve(
         end,
         snd_una=iss,
         snd_nxt=iss + 1,
@@ -88,7 +89,7 @@ def send(end: Endpoint, data: bytes, now: float) -> Outcome:
         r.explain("the data waits until the connection is established")
     else:
         r.explain("the data is cut into segments and sent as the peer's window allows")
-    r.end = replace(r.end, send_buffer=r.end.send_buffer + data)
+    r.end = evolve(r.end, send_buffer=r.end.send_buffer + data)
     return r.outcome()
 
 
@@ -101,8 +102,8 @@ def receive(end: Endpoint, size: int) -> Outcome:
     r = Reaction(end, 0.0, _RECEIVE)
     data = end.receive_buffer[: max(0, size)]
     before = end.rcv_wnd
-    left = end.receive_buffer[len(data) :]
-    r.end = replace(end, receive_buffer=left, fin_waits=end.fin_waits and bool(left))
+    left = end.receive_buffer.without(len(data))
+    r.end = evolve(end, receive_buffer=left, fin_waits=end.fin_waits and bool(left))
     r.explain("text in sequence is handed to the user")
     if data and not end.fin_received and window_to_offer(r.end) > before:
         r.explain("the read made room: the wider window is announced", "RFC 9293 §3.8.6.2.2")
@@ -126,10 +127,10 @@ def _close(r: Reaction) -> None:
     if end.state in (State.LISTEN, State.SYN_SENT):
         listening = end.listening and end.state is not State.LISTEN
         r.end_connection(Event.CLOSE, "closing")
-        r.end = replace(r.end, listening=listening)
+        r.end = evolve(r.end, listening=listening)
         r.explain("no connection stands yet: the TCB is deleted and nothing is sent")
         return
-    r.end = replace(end, fin_queued=True)
+    r.end = evolve(end, fin_queued=True)
     if end.state is State.ESTABLISHED:
         r.move(Event.CLOSE)
         r.explain("CLOSE sends a FIN behind the last data; reading goes on until the peer closes too")
@@ -169,7 +170,7 @@ def close(end: Endpoint, now: float) -> Outcome:
         r.explain("data was there that nobody read: a RST tells the peer that it is lost")
         r.reply(reset, free=_reset_free(r, end))
         return r.outcome()
-    r.end = replace(end, closed_for_reading=True, receive_buffer=b"", fin_waits=False)
+    r.end = evolve(end, closed_for_reading=True, receive_buffer=EMPTY, fin_waits=False)
     if not end.fin_queued and end.state not in _CLOSING:
         r.rule = _CLOSE
         _close(r)
@@ -185,7 +186,7 @@ def with_fin_wait_timer(end: Endpoint, now: float) -> Endpoint:
     limit = end.profile.parameters.fin_wait_2
     if limit is None or not end.closed_for_reading or not end.profile.has("fin-wait-2-timer"):
         return end
-    return replace(end, fin_wait_at=now + limit)
+    return evolve(end, fin_wait_at=now + limit)
 
 
 def abort(end: Endpoint) -> Outcome:
@@ -200,7 +201,7 @@ def abort(end: Endpoint) -> Outcome:
     resets = end.state in _RESET_ON_ABORT
     segment = _reset(r) if resets else None
     r.end_connection(Event.ABORT, "connection reset")
-    r.end = replace(r.end, listening=end.listening and end.state is not State.LISTEN)
+    r.end = evolve(r.end, listening=end.listening and end.state is not State.LISTEN)
     if segment is not None:
         r.explain("ABORT sends a RST at SND.NXT and forgets the connection")
         r.reply(segment, free=_reset_free(r, end))

@@ -7,6 +7,8 @@ from copy import copy
 from dataclasses import dataclass, field
 
 from lab.tcp.endpoint import Endpoint
+from lab.tcp.evolve import evolve
+from lab.tcp.octets import EMPTY
 from lab.tcp.profile import LINUX, MITIGATED, RFC9293, Profile
 from lab.tcp.segment import SYN, Segment
 from lab.tcp.sequence import Seq
@@ -53,5 +55,7 @@ class Conversation:
         if SYN in segment.flags:
             self.server_isn = segment.seq
         sight = self.server.observe(segment, now)
-        self.peer = self.peer.arrives(segment, now).endpoint
+        peer = self.peer.arrives(segment, now).endpoint
+        # Nobody asks what our end has read: a long stream would only pile up there.
+        self.peer = evolve(peer, receive_buffer=EMPTY) if peer.receive_buffer else peer
         return sight

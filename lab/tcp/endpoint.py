@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.tcp import arrivals, calls, observation, transmission
+from lab.tcp.octets import EMPTY, Octets
 from lab.tcp.outcome import CallError, Outcome, Reply
 from lab.tcp.profile import RFC9293, Profile
 from lab.tcp.segment import Segment
@@ -52,7 +53,7 @@ class Held:
     fin: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Endpoint:
     """One end of a connection: the TCB of RFC 9293 §3.3.1 and what §3.10 needs besides.
 
@@ -105,13 +106,13 @@ class Endpoint:
 
     send_base: Seq = _ZERO
     """Number of the first octet in `send_buffer`."""
-    send_buffer: bytes = b""
+    send_buffer: Octets = EMPTY
     """Octets that the user gave and the peer has not acknowledged, sent or not."""
     fin_queued: bool = False
     """CLOSE was called: a FIN follows the last octet of `send_buffer`."""
     fin_seq: Seq | None = None
     """The number of this end's FIN, once it was sent."""
-    receive_buffer: bytes = b""
+    receive_buffer: Octets = EMPTY
     """Octets in sequence that the user has not read."""
     held: tuple[Held, ...] = ()
     """What came out of order, in order."""

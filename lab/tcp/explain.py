@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lab.tcp.endpoint import Reply
+from lab.tcp.evolve import evolve
+from lab.tcp.octets import Octets
 from lab.tcp.options import Kind
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, Segment, letters
 from lab.tcp.sequence import Seq
@@ -134,7 +136,7 @@ class Explainer:
         syn, end = world.peer_syn, world.endpoint
         if syn is None or not syn.payload or segment.ack != syn.end or world.first_syn is not None:
             return False
-        world.endpoint = replace(end, rcv_nxt=segment.ack, receive_buffer=syn.payload, held=())
+        world.endpoint = evolve(end, rcv_nxt=segment.ack, receive_buffer=Octets(syn.payload), held=())
         world.choices = tuple(dict.fromkeys((*world.choices, "syn-text-acknowledged")))
         return True
 
@@ -315,13 +317,11 @@ class Explainer:
             return self._explain_bare_ack(world, segment, at, now)
         if not self.told:
             self._infer_calls(world, segment, at, now)
-        text_end = 1 + len(world.written)
+        text_end = world.written_end
         end = at + len(segment.payload)
         if segment.payload:
-            wanted = world.written[at - 1 : end - 1] if at >= 1 else b""
-            high = max((e for _, e, _ in world.sent_at), default=1)
-            if at > high:
-                return self._gap(world, segment, at - high)
+            if at > world.high:
+                return self._gap(world, segment, at - world.high)
             if end > text_end or at < 1:
                 behind = world.finished and at > text_end
                 return Finding(
@@ -333,7 +333,8 @@ class Explainer:
                     else "the server sends more data than its program has written",
                     "RFC 9293 §3.6" if behind else "RFC 9293 §3.10.2",
                 )
-            if segment.payload != wanted:
+            if world.differs_from_written(at, segment.payload):
+                wanted = world.written[max(0, at - 1 - world.forgotten) : max(0, end - 1 - world.forgotten)]
                 return Finding(
                     "payload",
                     repr(wanted[:60]),
@@ -381,7 +382,7 @@ class Explainer:
     @staticmethod
     def _infer_calls(world: World, segment: Segment, at: int, now: float) -> None:
         """The program was not told what to do: text that follows on was written, a FIN behind it was a CLOSE."""
-        text_end = 1 + len(world.written)
+        text_end = world.written_end
         end = at + len(segment.payload)
         if world.finished or not 1 <= at <= text_end <= end:
             return
@@ -406,10 +407,9 @@ class Explainer:
 
     def _explain_repeat(self, world: World, segment: Segment, at: int, end: int, now: float) -> str | Finding:
         """New text must begin where the last ended; text seen before may come again, but not for no reason."""
-        high = max((e for _, e, _ in world.sent_at), default=1)
-        if at > high:
-            return self._gap(world, segment, at - high)
-        if at == high:
+        if at > world.high:
+            return self._gap(world, segment, at - world.high)
+        if at == world.high:
             return ""
         una = world.offset(world.endpoint.snd_una)
         if una is not None and end <= una and self.exact:
@@ -463,8 +463,11 @@ class Explainer:
                     first.reply.rule,
                 )
             # One ACK may answer several segments (RFC 9293 §3.8.6.3), but a duplicate ACK answers only one.
-            done = [o for o in world.owed if self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) > 0]
-            world.owed = tuple(o for o in world.owed if o is not exact and o not in done)
+            world.owed = tuple(
+                o
+                for o in world.owed
+                if o is not exact and not (self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) > 0)
+            )
             return "delayed ACK" if exact.reply.due and now - exact.since >= NOTICEABLE else ""
         scale = world.offered_scale
         edge = segment.ack + (segment.window << scale)
@@ -486,9 +489,9 @@ class Explainer:
 
     def _acknowledged(self, world: World, ack: Seq, now: float) -> None:
         """A segment that carries more than an ACK has answered for those that were owed."""
-        done = [o for o in world.owed if self._is_ack(o) and ack.ahead_of(o.reply.segment.ack) >= 0]
-        world.owed = tuple(o for o in world.owed if o not in done)
-        world.note_overtaken(done, now)
+        done = [self._is_ack(o) and ack.ahead_of(o.reply.segment.ack) >= 0 for o in world.owed]
+        world.note_overtaken((o for o, is_done in zip(world.owed, done, strict=True) if is_done), now)
+        world.owed = tuple(o for o, is_done in zip(world.owed, done, strict=True) if not is_done)
 
     def _overtaken(self, world: World, segment: Segment, now: float) -> bool:
         """A delayed ACK that left before what answered for it, and arrives behind."""

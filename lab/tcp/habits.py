@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lab.tcp.evolve import evolve
 from lab.tcp.reaction import Reaction
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Segment
 from lab.tcp.sequence import Seq
@@ -193,7 +194,7 @@ def _reopens(r: Reaction, segment: Segment) -> bool:
         r.chose("time-wait-needs-listener")
         return False
     r.chose("time-wait-reopen")
-    fresh = replace(end.without_connection(), state=State.TIME_WAIT, listening=True)
+    fresh = evolve(end.without_connection(), state=State.TIME_WAIT, listening=True)
     r.end = fresh
     listener_takes_syn(r, segment, Event.RCV_NEW_SYN)
     r.explain("a SYN that can only belong to a new connection: TIME-WAIT gives way to it", "RFC 9293 §3.6.1")
@@ -234,7 +235,7 @@ def orphan(r: Reaction, segment: Segment) -> bool:
         r.end_connection(Event.DATA_LOST)
         r.refuse(segment)
         return True
-    r.end = replace(
+    r.end = evolve(
         note_timestamp(end, segment), rcv_nxt=segment.end, rcv_wnd=max(0, end.rcv_wnd - 1), fin_received=True
     )
     r.notices.append("connection closing")
@@ -325,7 +326,7 @@ def note_timestamp(end: Endpoint, segment: Segment) -> Endpoint:
         return end
     if end.ts_recent is not None and _newer(stamps[0], end.ts_recent) < 0:
         return end
-    return end if segment.seq.ahead_of(end.last_ack_sent) > 0 else replace(end, ts_recent=stamps[0])
+    return end if segment.seq.ahead_of(end.last_ack_sent) > 0 else evolve(end, ts_recent=stamps[0])
 
 
 # First: the sequence number

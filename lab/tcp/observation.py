@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lab.tcp.evolve import evolve
 from lab.tcp.reaction import offer_of
 from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
 from lab.tcp.state import Event, State, step
@@ -24,14 +24,14 @@ def sent(end: Endpoint, segment: Segment, now: float, *, implied_calls: bool) ->
         end = _syn(end, segment, now, implied_calls)
     if end.state in (State.CLOSED, State.LISTEN):
         return end
-    end = replace(end, predicted=True)
+    end = evolve(end, predicted=True)
     if end.own_offer is None:
         return end
     if ACK in segment.flags:
         end = _ack(end, segment)
     if SYN in segment.flags and ACK in segment.flags and segment.timestamps:
         value = segment.timestamps[0]
-        end = replace(end, syn_ack_stamps=(end.syn_ack_stamps[0] if end.syn_ack_stamps else value, value))
+        end = evolve(end, syn_ack_stamps=(end.syn_ack_stamps[0] if end.syn_ack_stamps else value, value))
     if SYN in segment.flags and segment.seq != end.iss:
         return end
     return _text_and_fin(end, segment, now, implied_calls)
@@ -47,7 +47,7 @@ def _reset(end: Endpoint, segment: Segment) -> Endpoint:
     )
     if not sits:
         return end
-    return replace(end, predicted=True).without_connection()
+    return evolve(end, predicted=True).without_connection()
 
 
 def _syn(end: Endpoint, segment: Segment, now: float, implied_calls: bool) -> Endpoint:
@@ -61,7 +61,7 @@ def _syn(end: Endpoint, segment: Segment, now: float, implied_calls: bool) -> En
         return end
     iss = segment.seq
     p = end.profile.parameters
-    return replace(
+    return evolve(
         end,
         iss=iss,
         snd_una=iss,
@@ -79,12 +79,12 @@ def _syn(end: Endpoint, segment: Segment, now: float, implied_calls: bool) -> En
 
 def _implied_open(end: Endpoint, segment: Segment) -> Endpoint:
     """A SYN implies an active OPEN; a SYN,ACK a passive one, and the SYN that it answers."""
-    end = replace(end, own_offer=None, predicted=True)
+    end = evolve(end, own_offer=None, predicted=True)
     if ACK not in segment.flags:
-        return replace(end, state=step(end.state, Event.ACTIVE_OPEN).to, passive=False, listening=False)
+        return evolve(end, state=step(end.state, Event.ACTIVE_OPEN).to, passive=False, listening=False)
     if end.state is State.CLOSED:
-        end = replace(end, state=step(end.state, Event.PASSIVE_OPEN).to)
-    return replace(
+        end = evolve(end, state=step(end.state, Event.PASSIVE_OPEN).to)
+    return evolve(
         end,
         state=step(end.state, Event.RCV_SYN).to,
         passive=True,
@@ -101,7 +101,7 @@ def _ack(end: Endpoint, segment: Segment) -> Endpoint:
     if behind < 0 or end.irs is None or segment.ack.ahead_of(end.irs) <= 0:
         return end
     newer = segment.ack.ahead_of(end.last_ack_sent) > 0
-    return replace(
+    return evolve(
         end,
         last_ack_sent=segment.ack if newer else end.last_ack_sent,
         rcv_wnd=max(end.rcv_wnd, promised - behind),
@@ -121,18 +121,18 @@ def _text_and_fin(end: Endpoint, segment: Segment, now: float, implied_calls: bo
     if end.fin_seq is not None and fin_at.ahead_of(end.fin_seq) > 0:
         return end
     if fin and implied_calls and end.state in _FIN_IMPLIES_CLOSE and not end.fin_queued:
-        end = replace(end, fin_queued=True)
+        end = evolve(end, fin_queued=True)
         if end.state is not State.CLOSE_WAIT:
-            end = replace(end, state=step(end.state, Event.CLOSE).to)
+            end = evolve(end, state=step(end.state, Event.CLOSE).to)
     if fin and end.fin_queued and end.state is State.CLOSE_WAIT:
-        end = replace(end, state=step(end.state, Event.CLOSE).to)
+        end = evolve(end, state=step(end.state, Event.CLOSE).to)
     stop = fin_at + fin
     if stop.ahead_of(end.snd_nxt) <= 0 and not (fin and end.fin_seq is None):
         return _repeated(end, segment, now)
     known = end.send_base + len(end.send_buffer)
     beyond = known.ahead_of(start)
     if 0 <= beyond < len(segment.payload):
-        end = replace(end, send_buffer=end.send_buffer + segment.payload[beyond:])
+        end = evolve(end, send_buffer=end.send_buffer + segment.payload[beyond:])
     if not fin and FIN in segment.flags:
         return end
     return advance(end, segment, now)
@@ -147,4 +147,4 @@ def _repeated(end: Endpoint, segment: Segment, now: float) -> Endpoint:
     p = end.profile.parameters
     linear = end.state is State.SYN_SENT and end.retransmits < p.syn_linear
     rto = end.rto if linear else min(end.rto * 2, p.rto_max)
-    return replace(end, rto=rto, retransmit_at=now + rto, retransmits=end.retransmits + 1, timed=None)
+    return evolve(end, rto=rto, retransmit_at=now + rto, retransmits=end.retransmits + 1, timed=None)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lab.tcp import options
+from lab.tcp.evolve import evolve
 from lab.tcp.outcome import Outcome, Reply
 from lab.tcp.segment import ACK, RST, SYN, Flags, Segment
 from lab.tcp.sequence import Seq
@@ -55,9 +56,9 @@ class Reaction:
             self.end = self.end.without_connection()
         elif arrow.to is State.LISTEN:
             fresh = self.end.without_connection()
-            self.end = replace(fresh, state=State.LISTEN, passive=True, listening=True)
+            self.end = evolve(fresh, state=State.LISTEN, passive=True, listening=True)
         else:
-            self.end = replace(self.end, state=arrow.to)
+            self.end = evolve(self.end, state=arrow.to)
 
     def end_connection(self, event: Event, notice: str = "") -> None:
         """Deletes the TCB by that event and tells the user."""
@@ -67,7 +68,7 @@ class Reaction:
 
     def time_wait(self) -> None:
         """Starts the time-wait timer and turns off the others (RFC 9293 §3.10.7.4, eighth)."""
-        self.end = replace(
+        self.end = evolve(
             self.end,
             time_wait_at=self.now + self.end.profile.parameters.time_wait,
             retransmit_at=None,
@@ -93,7 +94,7 @@ class Reaction:
             rule=rule,
         )
         if due and self.end.ack_due_at is None:
-            self.end = replace(self.end, ack_due_at=self.now + self.end.profile.parameters.delayed_ack)
+            self.end = evolve(self.end, ack_due_at=self.now + self.end.profile.parameters.delayed_ack)
 
     def own_place(self) -> Seq:
         """SND.NXT, or what a stack puts in its place where the peer's window ends before it."""
@@ -165,7 +166,7 @@ def went_out(end: Endpoint, segment: Segment) -> Endpoint:
     if end.predicted or ACK not in segment.flags or RST in segment.flags:
         return end
     promised = segment.window << (0 if SYN in segment.flags else end.rcv_shift)
-    return replace(end, last_ack_sent=segment.ack, rcv_wnd=max(end.rcv_wnd, promised), ack_due_at=None)
+    return evolve(end, last_ack_sent=segment.ack, rcv_wnd=max(end.rcv_wnd, promised), ack_due_at=None)
 
 
 def offer_of(segment: Segment) -> Offer:

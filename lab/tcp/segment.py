@@ -23,10 +23,15 @@ class Flags(IntFlag):
     CWR = 0x80
     NS = 0x100
 
+    def __contains__(self, other: Flags) -> bool:
+        """Whether all bits of `other` are set. The enum's own looks at types first; this is asked most of all."""
+        return self._value_ & other._value_ == other._value_
+
 
 FIN, SYN, RST, PSH, ACK, URG = Flags.FIN, Flags.SYN, Flags.RST, Flags.PSH, Flags.ACK, Flags.URG
 
 _ZERO = Seq(0)
+_CONTROLS = (0, 1, 1, 2)  # numbers used up by neither, FIN, SYN, both: the two lowest bits
 _LETTERS = "FSRPAUECN"  # Scapy's letters, lowest bit first
 
 
@@ -62,7 +67,7 @@ class Segment:
     @property
     def length(self) -> int:
         """SEG.LEN: octets of sequence space it occupies, SYN and FIN one each (RFC 9293 §3.3.1)."""
-        return len(self.payload) + (SYN in self.flags) + (FIN in self.flags)
+        return len(self.payload) + _CONTROLS[self.flags._value_ & 3]
 
     @property
     def end(self) -> Seq:

@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from copy import copy
 
 from lab.tcp.endpoint import Endpoint, Outcome
+from lab.tcp.evolve import evolve
 from lab.tcp.explain import Explainer
+from lab.tcp.octets import EMPTY
 from lab.tcp.profile import Profile
 from lab.tcp.segment import ACK, PSH, RST, SYN, Segment, letters
 from lab.tcp.state import State
@@ -20,6 +22,9 @@ from lab.tcp.world import Finding, Owed, Sight, World
 
 EXPIRY_SLACK = 0.9
 """A timer of the server may be seen to end this much of its length early: clocks tick coarsely."""
+
+MOST_WORLDS = 64
+"""Worlds that are followed at once: forks stop there, and what can be true is then a guess the stricter."""
 
 
 class Shadow:
@@ -31,6 +36,7 @@ class Shadow:
         Not `told`: nobody calls `call`, and what the server's program does is inferred from what it sends.
         """
         self.profiles = tuple(profiles)
+        self.told = told
         self._explainer = Explainer(exact=exact, told=told)
         self.listening = False
         self.worlds = [World(Endpoint(profile=p)) for p in self.profiles]
@@ -38,7 +44,7 @@ class Shadow:
     def copy(self) -> Shadow:
         """Another that goes its own way from here."""
         other = copy(self)
-        other.worlds = [copy(world) for world in self.worlds]
+        other.worlds = [world.copy() for world in self.worlds]
         return other
 
     # What it is told
@@ -64,20 +70,22 @@ class Shadow:
             elif name in ("shutdown", "close"):
                 world.finished = True
             elif name == "connect":
-                world.written, world.finished, world.sent_at = b"", False, ()
+                self._begin_stream(world)
                 world.edge = world.first_syn = None
 
     def receives(self, segment: Segment, now: float) -> None:
         """A sound segment of the lab's reaches the server."""
         self._listen_again()
+        if not self.told:
+            self._have_read_or_not(segment)
         for world in self.worlds:
             before = world.endpoint
             outcome = before.arrives(segment, now)
             new_life = SYN in segment.flags and outcome.endpoint.irs != before.irs
             if new_life and outcome.endpoint.state is State.SYN_RECEIVED and before.state is not State.SYN_SENT:
-                world.written, world.finished, world.sent_at = b"", False, ()
+                self._begin_stream(world)
                 world.edge = world.peer_edge = world.first_syn = world.last_stamp = None
-                world.stamps = frozenset()
+                world.stamps = set()
                 world.acks, world.owed, world.overtaken = (), (), ()
             if new_life or (world.peer_syn is None and SYN in segment.flags):
                 world.peer_syn = segment
@@ -85,10 +93,31 @@ class Shadow:
                 world.acks = (*world.acks[-15:], (before.rcv_nxt, now))
             self._note_peer_window(world, segment)
             if segment.timestamps is not None:
-                world.stamps |= {segment.timestamps[0]}
+                world.stamps.add(segment.timestamps[0])
             if ACK in segment.flags and not segment.length and segment.ack == before.snd_una:
                 world.duplicate_acks += 1
             self._take(world, outcome, now)
+            world.forget_acknowledged()
+
+    def _have_read_or_not(self, segment: Segment) -> None:
+        """Nobody says what the program has read. All that matters of it is whether anything waits, and that only to a
+        stack that takes what reaches beyond its window while nothing does: then both are followed.
+        """
+        followed: list[World] = []
+        for world in self.worlds:
+            end, followed = world.endpoint, [*followed, world]
+            if len(end.receive_buffer) > 1:
+                world.endpoint = evolve(end, receive_buffer=end.receive_buffer.without(len(end.receive_buffer) - 1))
+            over = segment.end.ahead_of(end.rcv_nxt + end.rcv_wnd) > 0
+            if over and end.receive_buffer and end.profile.has("window-overrun") and len(self.worlds) < MOST_WORLDS:
+                followed.append(world.copy())
+                followed[-1].endpoint = evolve(end, receive_buffer=EMPTY)
+        self.worlds = followed
+
+    @staticmethod
+    def _begin_stream(world: World) -> None:
+        world.written, world.forgotten, world.finished = EMPTY, 0, False
+        world.sent_at, world.high = (), 1
 
     def _listen_again(self) -> None:
         if self.listening:
@@ -126,7 +155,7 @@ class Shadow:
         notes: list[str] = []
         refusals: list[Finding] = []
         for world in self.worlds:
-            trial = copy(world)
+            trial = world.copy()
             verdict = self._explainer.explain(trial, segment, now)
             if isinstance(verdict, Finding):
                 refusals.append(verdict)
@@ -245,6 +274,7 @@ class Shadow:
         at = world.offset(segment.seq)
         if segment.length and at is not None:
             world.sent_at = (*world.sent_at[-255:], (at, at + segment.length, now))
+            world.high = max(world.high, at + segment.length)
             world.duplicate_acks = 0
         if ACK in segment.flags:
             scale = 0 if SYN in segment.flags else world.offered_scale

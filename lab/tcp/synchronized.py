@@ -5,11 +5,11 @@ The third check, of security, needs an IP layer that nobody has any more; it is 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lab.tcp import habits
 from lab.tcp.calls import with_fin_wait_timer
+from lab.tcp.evolve import evolve
 from lab.tcp.reaction import Reaction
 from lab.tcp.segment import ACK, FIN, RST, SYN, URG, Segment
 from lab.tcp.sequence import Seq
@@ -146,7 +146,7 @@ def _ack(r: Reaction, segment: Segment) -> bool:
         r.move(Event.RCV_ACK_OF_SYN)
         r.explain("our SYN is acknowledged: both directions are proven, the connection is established")
         window = segment.window << end.snd_shift
-        r.end = replace(
+        r.end = evolve(
             r.end,
             snd_wnd=window,
             snd_wl1=segment.seq,
@@ -193,10 +193,10 @@ def _advance(r: Reaction, segment: Segment) -> None:
     done = min(max(0, una.ahead_of(end.send_base)), len(end.send_buffer))
     outstanding = una != end.snd_nxt
     rto = end.rto if end.retransmits == 0 else base_rto(end)
-    r.end = replace(
+    r.end = evolve(
         end,
         snd_una=una,
-        send_buffer=end.send_buffer[done:],
+        send_buffer=end.send_buffer.without(done),
         send_base=end.send_base + done,
         rto=rto,
         retransmits=0,
@@ -213,7 +213,7 @@ def _update_window(r: Reaction, segment: Segment) -> None:
     newer = segment.seq.ahead_of(end.snd_wl1)
     if newer > 0 or (newer == 0 and segment.ack.ahead_of(end.snd_wl2) >= 0):
         window = segment.window << end.snd_shift
-        r.end = replace(
+        r.end = evolve(
             end,
             snd_wnd=window,
             snd_wl1=segment.seq,
@@ -227,15 +227,15 @@ def sample(end: Endpoint, segment: Segment, now: float) -> Endpoint:
     if end.timed is None or segment.ack.ahead_of(end.timed[0]) < 0:
         return end
     if end.retransmits:
-        return replace(end, timed=None)
+        return evolve(end, timed=None)
     took = now - end.timed[1]
     if end.srtt is None:
         srtt, rttvar = took, took / 2
     else:
         rttvar = 0.75 * end.rttvar + 0.25 * abs(end.srtt - took)
         srtt = 0.875 * end.srtt + 0.125 * took
-    end = replace(end, srtt=srtt, rttvar=rttvar, timed=None)
-    return replace(end, rto=base_rto(end))
+    end = evolve(end, srtt=srtt, rttvar=rttvar, timed=None)
+    return evolve(end, rto=base_rto(end))
 
 
 def base_rto(end: Endpoint) -> float:
@@ -309,7 +309,7 @@ def _owe(r: Reaction, due: float, optional: bool, taken: int) -> None:
     if due and r.end.ack_due_at is not None:
         full = 2 * (r.end.own_offer.mss or 536 if r.end.own_offer else 536)
         if r.end.rcv_nxt.ahead_of(r.end.last_ack_sent) >= full or (waiting and taken >= full // 2):
-            r.end = replace(r.end, ack_due_at=r.now)
+            r.end = evolve(r.end, ack_due_at=r.now)
 
 
 def _late_text(r: Reaction, segment: Segment, stop: Seq) -> None:
@@ -339,7 +339,7 @@ def _fin(r: Reaction) -> float:
     """The FIN's turn has come. Gives how late its ACK may be."""
     end = r.end
     came_with_ack = r.events[-1:] == [Event.RCV_ACK_OF_FIN]
-    r.end = replace(
+    r.end = evolve(
         end,
         rcv_nxt=end.rcv_nxt + 1,
         rcv_wnd=max(0, end.rcv_wnd - 1),
@@ -377,6 +377,6 @@ def _urgent(r: Reaction, segment: Segment) -> None:
     before = r.end.rcv_up
     if before is not None and pointer.ahead_of(before) <= 0:
         return
-    r.end = replace(r.end, rcv_up=pointer)
+    r.end = evolve(r.end, rcv_up=pointer)
     if pointer.ahead_of(r.end.rcv_nxt) > 0 and (before is None or before.ahead_of(r.end.rcv_nxt) <= 0):
         r.notices.append("urgent data")

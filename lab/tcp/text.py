@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lab.tcp.evolve import evolve
 from lab.tcp.sequence import Seq
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def hold(end: Endpoint, seq: Seq, data: bytes, fin: bool) -> Endpoint:
     if piece in end.held:
         return end
     held = sorted((*end.held, piece), key=lambda h: h.seq.ahead_of(end.rcv_nxt))
-    return replace(end, held=tuple(held))
+    return evolve(end, held=tuple(held))
 
 
 def take(end: Endpoint, seq: Seq, data: bytes, fin: bool) -> tuple[Endpoint, bool]:
@@ -34,7 +34,7 @@ def take(end: Endpoint, seq: Seq, data: bytes, fin: bool) -> tuple[Endpoint, boo
     new = data[old:] if old < len(data) else b""
     if len(new) > end.rcv_wnd and not (end.rcv_wnd and end.profile.has("window-overrun")):
         new, fin = new[: end.rcv_wnd], False
-    end = replace(
+    end = evolve(
         end,
         rcv_nxt=end.rcv_nxt + len(new),
         rcv_wnd=max(0, end.rcv_wnd - len(new)),
@@ -48,7 +48,7 @@ def take_held(end: Endpoint) -> tuple[Endpoint, bool, bool]:
     took = fin = False
     while end.held and not fin and end.held[0].seq.ahead_of(end.rcv_nxt) <= 0:
         first = end.held[0]
-        end = replace(end, held=end.held[1:])
+        end = evolve(end, held=end.held[1:])
         end, fin = take(end, first.seq, first.data, first.fin)
         took = True
     return end, took, fin

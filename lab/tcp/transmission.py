@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lab.tcp.evolve import evolve
 from lab.tcp.outcome import Outcome
 from lab.tcp.reaction import Reaction, make
 from lab.tcp.segment import ACK, FIN, PSH, SYN, Flags, Segment
@@ -31,7 +31,7 @@ def transmit(end: Endpoint, now: float) -> Outcome:
     waiting = r.end.unsent or (r.end.fin_queued and r.end.fin_seq is None)
     if waiting and r.end.snd_una == r.end.snd_nxt and r.end.retransmit_at is None:
         # Nothing is outstanding and the window is shut: the timer probes it (RFC 9293 §3.8.6.1).
-        r.end = replace(r.end, retransmit_at=now + r.end.rto)
+        r.end = evolve(r.end, retransmit_at=now + r.end.rto)
     return r.outcome()
 
 
@@ -72,7 +72,7 @@ def advance(end: Endpoint, segment: Segment, now: float) -> Endpoint:
     fin_seq = segment.seq + len(segment.payload) if FIN in segment.flags else end.fin_seq
     idle = end.snd_una == end.snd_nxt
     ends = segment.end
-    return replace(
+    return evolve(
         end,
         snd_nxt=ends if ends.ahead_of(end.snd_nxt) > 0 else end.snd_nxt,
         fin_seq=fin_seq,
@@ -103,7 +103,7 @@ def timeout(end: Endpoint, now: float) -> Outcome:
     elif end.retransmit_at is not None and end.retransmit_at <= now:
         _retransmission(r)
     if r.end.ack_due_at is not None and r.end.ack_due_at <= now:
-        r.end = replace(r.end, ack_due_at=None)
+        r.end = evolve(r.end, ack_due_at=None)
         if not r.replies:
             r.explain("an ACK was owed, and nothing came along that could carry it", "RFC 9293 §3.8.6.3")
             r.acknowledge(rule="RFC 9293 §3.8.6.3")
@@ -138,7 +138,7 @@ def _retransmission(r: Reaction) -> None:
     end = r.end
     segment = _front(r)
     if segment is None:
-        r.end = replace(end, retransmit_at=None)
+        r.end = evolve(end, retransmit_at=None)
         return
     p = end.profile.parameters
     linear = end.state is State.SYN_SENT and end.retransmits < p.syn_linear
@@ -153,7 +153,7 @@ def _retransmission(r: Reaction) -> None:
             r.move(Event.CLOSE)
     else:
         r.explain("no acknowledgment came in time: the oldest unacknowledged segment goes out again")
-    r.end = replace(r.end, rto=rto, retransmit_at=r.now + rto, retransmits=end.retransmits + 1, timed=None)
+    r.end = evolve(r.end, rto=rto, retransmit_at=r.now + rto, retransmits=end.retransmits + 1, timed=None)
 
 
 def _front(r: Reaction) -> Segment | None:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab.tcp.endpoint import Endpoint, Reply
+from lab.tcp.evolve import evolve
+from lab.tcp.octets import EMPTY, Octets
 from lab.tcp.segment import ACK, Segment
 from lab.tcp.sequence import Seq
+
+REPEATED = 65536
+"""Octets behind SND.UNA of which the text is kept: a repetition may begin before what it has to repeat."""
+
+OVERTAKEN = 32
+"""Delayed ACKs that may be on their way at once behind what answered for them: it takes two processors and a race."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ class Owed:
     until: float
 
 
-@dataclass(slots=True)
+@dataclass
 class World:
     """One profile that could be the server's, and what has been seen of the connection if it is."""
 
@@ -56,15 +64,19 @@ class World:
     choices: tuple[str, ...] = ()
     rule: str = ""
     why: str = ""
-    written: bytes = b""
-    """All that the server's program has sent on this connection."""
+    written: Octets = EMPTY
+    """What the server's program has sent on this connection, from offset 1 + `forgotten` on."""
+    forgotten: int = 0
+    """Octets from the start of the stream that were acknowledged so long ago that nothing repeats them."""
     finished: bool = False
     """Whether the program has said that it has nothing more to send."""
     first_syn: Segment | None = None
     """The server's SYN or SYN+ACK."""
     peer_syn: Segment | None = None
     sent_at: tuple[tuple[int, int, float], ...] = ()
-    """Ranges of the stream that were seen, by offset (0 is the SYN), with the time of the last sighting."""
+    """Ranges of the stream that were seen and are not acknowledged, by offset (0 is the SYN), with the time."""
+    high: int = 1
+    """The offset behind all that was seen of the stream."""
     edge: Seq | None = None
     """The right edge of the window the server has offered: rcv_nxt + window at most (RFC 9293 §3.8.6)."""
     peer_edge: Seq | None = None
@@ -73,12 +85,38 @@ class World:
     """Delayed ACKs that another segment answered for, with the time: they may still be on their way."""
     acks: tuple[tuple[Seq, float], ...] = ()
     """Earlier values of rcv_nxt with the time at which each was overtaken."""
-    stamps: frozenset[int] = frozenset()
-    """The TSval of every segment of the lab's."""
+    stamps: set[int] = field(default_factory=set)
+    """The TSval of every segment of the lab's: one set, which all copies of a world share, since all hear the same."""
     last_stamp: int | None = None
     """The TSval of the server's last segment (RFC 7323 §4.1: the clock does not go back)."""
     duplicate_acks: int = 0
     last_sent: float = 0.0
+
+    def copy(self) -> World:
+        """Another that goes its own way from here."""
+        return evolve(self)
+
+    @property
+    def written_end(self) -> int:
+        """The offset behind all that the server's program has sent."""
+        return 1 + self.forgotten + len(self.written)
+
+    def differs_from_written(self, at: int, payload: bytes) -> bool:
+        """Whether `payload` at offset `at`, 1 or more, is not what the program wrote there, as far as that is kept."""
+        skipped = max(0, 1 + self.forgotten - at)
+        start = at + skipped - 1 - self.forgotten
+        return self.written[start : start + len(payload) - skipped] != payload[skipped:]
+
+    def forget_acknowledged(self) -> None:
+        """Lets go of what the lab has acknowledged: nothing may repeat it, but for what is on its way already."""
+        una = self.offset(self.endpoint.snd_una)
+        if una is None:
+            return
+        if self.sent_at and self.sent_at[0][1] <= una:
+            self.sent_at = tuple(one for one in self.sent_at if one[1] > una)
+        if una - 1 - self.forgotten >= 2 * REPEATED:
+            count = una - 1 - self.forgotten - REPEATED
+            self.written, self.forgotten = self.written.without(count), self.forgotten + count
 
     @property
     def offered_scale(self) -> int:
@@ -105,7 +143,9 @@ class World:
 
     def note_overtaken(self, answered: Iterable[Owed], now: float) -> None:
         """These are owed no longer, though a timer may have sent them already."""
-        self.overtaken += tuple((o.reply.segment.ack, now) for o in answered if o.reply.due)
+        late = tuple((o.reply.segment.ack, now) for o in answered if o.reply.due)
+        if late:
+            self.overtaken = (*self.overtaken, *late)[-OVERTAKEN:]
 
     def offset(self, seq: Seq) -> int | None:
         """Where `seq` lies in the server's stream, its SYN being 0; None while its ISN is unknown."""
