@@ -271,3 +271,46 @@ def bench(
 
     end_on_sigterm()
     measure_and_report("ipv6" if ipv6 else "ipv4", seconds=seconds, rounds=rounds, as_json=as_json)
+
+
+@app.command(
+    epilog=_examples(
+        "lab layers lab-out/layers/masked_frame-ipv4.pcapng  a line for each packet of a capture",
+        "lab layers layers/masked_frame --packet -2  a scenario run now, its last packet but one octet by octet",
+        "lab layers trace.pcap --json | jq '.packets[0].layers'  for a program",
+    )
+)
+def layers(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="CAPTURE|SCENARIO",
+            help="A pcap or pcapng file of Ethernet frames, or a scenario, which is run now in a sandbox.",
+            autocompletion=o.complete_name,
+        ),
+    ],
+    packet: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--packet",
+            "-p",
+            metavar="N",
+            help="This packet as a page: both models, every field, every octet. -1 is the last. May be given often.",
+            show_default=False,
+        ),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", "-a", help="Every packet as a page.")] = False,
+    ipv6: Annotated[bool, typer.Option("--ipv6", "-6", help="Run the scenario over IPv6 instead of IPv4.")] = False,
+    seed: o.Seed = None,
+    as_json: o.Json = False,
+) -> None:
+    """Show packets by their layers: OSI's seven beside TCP/IP's four, and which octets belong to which header.
+
+    Every octet belongs to exactly one. Where a model has a name and no header, it says so.
+    """
+    with uninterrupted():
+        from lab.cli.layers import Asked, show_layers
+
+    family = "ipv6" if ipv6 else "ipv4"
+    asked = Asked(what, tuple(packet or ()), every=every, as_json=as_json, family=family, seed=seed)
+    raise typer.Exit(show_layers(asked))

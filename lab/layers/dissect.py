@@ -34,8 +34,14 @@ class Dissection:
     destination: str = ""
     connection: int | None = None
     """Which TCP connection of the capture it belongs to, from 1; None for none."""
+    client: str = ""
+    """Of a TCP connection, the end that asks,"""
+    server: str = ""
+    """and the one that is asked."""
     about: str = ""
-    """What it says, in a line: "SYN+ACK seq 0 ack 1", "TEXT fin masked len 5"."""
+    """What it is, in a line: "SYN+ACK seq 0 ack 1"."""
+    says: tuple[str, ...] = ()
+    """The heads and frames that it carries, whole or in part: "TEXT fin masked len 5 "Hello""."""
 
 
 @dataclass(slots=True)
@@ -46,9 +52,11 @@ class _Inside:
     layers: list[Layer] = field(default_factory=list)
     source: str = ""
     destination: str = ""
-    connection: int | None = None
     told: str = ""
     """What its transport header says."""
+    says: list[str] = field(default_factory=list)
+    """The heads and frames that it carries."""
+    flow: Flow | None = None
 
 
 @dataclass(slots=True)
@@ -145,7 +153,7 @@ class _Work:
             frame.after.append(fragment_piece(version, packet.at, packet.end, packet.fragment))
             whole = self.fragments.take(index, frame.octets, packet, packet.fragment)
             if whole is not None:
-                self._whole(whole)
+                self._whole(index, whole)
             return packet.end
         if packet.protocol is None:
             frame.about = f"IPv{version}: {packet.layers[-1].note}"
@@ -153,10 +161,10 @@ class _Work:
             return packet.end
         inside = _Inside(frame.octets)
         frame.place = _Place(inside, packet.at, packet.end, packet.at)
-        self._upper(inside, packet.protocol, packet, whole=not packet.missing)
+        self._upper(index, inside, packet.protocol, packet, whole=not packet.missing)
         return packet.end
 
-    def _whole(self, whole: Whole) -> None:
+    def _whole(self, index: int, whole: Whole) -> None:
         """A packet put together: each frame that had a piece of it is told where it stands."""
         inside = _Inside(whole.data)
         numbers = [held.frame + 1 for held in whole.pieces]
@@ -167,16 +175,16 @@ class _Work:
             frame.after = [layer for layer in frame.after if not layer.name.endswith("fragment")]
             frame.place = _Place(inside, held.offset, held.offset + held.end - held.at, held.at, told)
         packet = Packet([], whole.source, whole.destination, whole.protocol, 0, len(whole.data))
-        self._upper(inside, whole.protocol, packet, whole=True)
+        self._upper(index, inside, whole.protocol, packet, whole=True)
 
-    def _upper(self, inside: _Inside, protocol: int, packet: Packet, *, whole: bool) -> None:
+    def _upper(self, index: int, inside: _Inside, protocol: int, packet: Packet, *, whole: bool) -> None:
         """What an IP packet carries."""
         data, at, end = inside.data, packet.at, packet.end
         inside.source, inside.destination = text(packet.source), text(packet.destination)
         if at >= end:
             return
         if protocol == 6:
-            self._segment(inside, packet, whole)
+            self._segment(index, inside, packet, whole)
             return
         if protocol == 17:
             layer = udp(data, at, end)
@@ -194,7 +202,7 @@ class _Work:
             inside.told = name
         inside.told = inside.told or f"{inside.layers[0].name}: {inside.layers[0].about}"
 
-    def _segment(self, inside: _Inside, packet: Packet, whole: bool) -> None:
+    def _segment(self, index: int, inside: _Inside, packet: Packet, whole: bool) -> None:
         data, at, end = inside.data, packet.at, packet.end
         pseudo = None
         if whole and not packet.on_the_way:
@@ -208,8 +216,8 @@ class _Work:
         flow = self.flows.of(source, destination, part)
         relative = self.flows.relative(flow, source, destination, part)
         inside.layers.append(tcp(data, at, end, pseudo, relative).layer)
-        inside.source, inside.destination = _end(inside.source, part.sport), _end(inside.destination, part.dport)
-        inside.connection = flow.number
+        inside.source, inside.destination = _end(*source), _end(*destination)
+        inside.flow = flow
         seq, ack = relative
         inside.told = _flag_words(part.flags) + (f" seq {part.seq}*" if seq is None else f" seq {seq}")
         if ACK in part.flags:
@@ -221,7 +229,13 @@ class _Work:
             key = len(self.payloads)
             self.payloads[key] = inside, part.at
             carried = Carried(
-                key, source, flow.relative(source, part.seq), data[part.at : end], SYN in part.flags, part.checksum
+                key,
+                index + 1,
+                source,
+                flow.relative(source, part.seq),
+                data[part.at : end],
+                SYN in part.flags,
+                part.checksum,
             )
             flow.carried.append(carried)
 
@@ -232,34 +246,37 @@ class _Work:
 
     def _stream(self, flow: Flow) -> None:
         carried = list(flow.readable())
-        for one, layers in zip(carried, read_stream(carried, flow.client), strict=True):
+        for one, (layers, says) in zip(carried, read_stream(carried, flow.client), strict=True):
             if not layers:
                 continue
-            assert isinstance(one.key, int)
             inside, at = self.payloads[one.key]
+            inside.says = says
             inside.layers[-1:] = [piece(layer, 0, len(one.payload), at, "") or layer for layer in layers]
 
 
 def _finished(frame: _Frame) -> Dissection:
     layers = list(frame.before)
-    about, ends, connection = frame.about, frame.ends, None
+    about, ends, flow = frame.about, frame.ends, None
+    says: tuple[str, ...] = ()
     if frame.place is not None:
         place, inside = frame.place, frame.place.inside
         for layer in inside.layers:
             part = piece(layer, place.start, place.end, place.at - place.start, place.others)
             if part is not None:
                 layers.append(part)
-        ends, connection = (inside.source, inside.destination), inside.connection
+        ends = inside.source, inside.destination
         about = inside.told if place.others == "" else f"piece of: {inside.told}"
-        said = [layer.about for layer in inside.layers if layer.name in ("HTTP", "WebSocket") and layer.about]
-        about = "; ".join([about, *said])
+        says, flow = tuple(inside.says), inside.flow
     layers += frame.after
     layers.sort(key=lambda layer: layer.start)
-    return Dissection(frame.octets, tuple(layers), *ends, connection, about)
+    if flow is None:
+        return Dissection(frame.octets, tuple(layers), *ends, about=about)
+    client, server = ends if _end(*flow.client) == ends[0] else ends[::-1]
+    return Dissection(frame.octets, tuple(layers), *ends, flow.number, client, server, about, says)
 
 
-def _end(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+def _end(address: bytes, port: int) -> str:
+    return f"[{text(address)}]:{port}" if len(address) == 16 else f"{text(address)}:{port}"
 
 
 _ORDER = (Flags.SYN, Flags.FIN, Flags.RST, Flags.PSH, Flags.URG, Flags.ECE, Flags.CWR, Flags.NS, Flags.ACK)

@@ -6,7 +6,7 @@ is, and how far a number is from its SYN.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,8 +23,10 @@ _METHODS: Final = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS "
 class Carried:
     """The payload of one segment, and its place in the stream."""
 
-    key: Hashable
+    key: int
     """Whatever tells its owner which segment it was."""
+    frame: int
+    """The number of the frame that brought it, or its last fragment, from 1."""
     source: End
     seq: int
     """Of its first octet, the sender's SYN being 0; does not wrap."""
@@ -51,6 +53,8 @@ class Flow:
     began: dict[End, bool] = field(default_factory=dict)
     """Whether that was a SYN's."""
     last: dict[End, int] = field(default_factory=dict)
+    asks: End | None = None
+    """Who the client is, once that has been found out."""
 
     def relative(self, end: End, seq: int) -> int:
         """`seq`, a number that `end` sends, counted from its SYN; beyond 2**32 it goes on."""
@@ -62,6 +66,11 @@ class Flow:
     @property
     def client(self) -> End:
         """Who asks: whose data begin like HTTP, else who sent the first SYN, else who has the higher port."""
+        if self.asks is None:
+            self.asks = self._client()
+        return self.asks
+
+    def _client(self) -> End:
         for one in self.carried:
             if one.payload.startswith(_METHODS):
                 return one.source

@@ -100,12 +100,12 @@ PAYLOAD: Final = "Payload"
 PROTOCOLS: Final = {
     protocol.name: protocol
     for protocol in (
-        Protocol("Ethernet", "E", (2,), LINK, "the two stations on this link, and the type of what is inside"),
-        Protocol("802.1Q", "Q", (2,), LINK, "the virtual network, its priority, and the type of what is inside"),
+        Protocol("Ethernet", "E", (2,), LINK, "two stations on a link, what is inside"),
+        Protocol("802.1Q", "Q", (2,), LINK, "a virtual network, what is inside"),
         Protocol("ARP", "A", (2, 3), LINK, "whose hardware address belongs to an IPv4 address"),
-        Protocol(PADDING, ".", (2,), LINK, "nothing: it fills the frame up to Ethernet's least length"),
-        Protocol("IPv4", "I", (3,), INTERNET, "the two hosts, the packet's length and life, and what is inside"),
-        Protocol("IPv6", "I", (3,), INTERNET, "the two hosts, the packet's length and life, and what is inside"),
+        Protocol(PADDING, "_", (2,), LINK, "nothing: fills up to Ethernet's least length"),
+        Protocol("IPv4", "I", (3,), INTERNET, "two hosts, length, life, what is inside"),
+        Protocol("IPv6", "I", (3,), INTERNET, "two hosts, length, life, what is inside"),
         Protocol("IPv6 hop-by-hop options", "X", (3,), INTERNET, "options for every router on the way"),
         Protocol("IPv6 routing header", "X", (3,), INTERNET, "the nodes to visit on the way"),
         Protocol("IPv6 fragment header", "X", (3,), INTERNET, "which piece of a packet this is"),
@@ -116,10 +116,10 @@ PROTOCOLS: Final = {
         Protocol("IPv6 fragment", "F", (4, 5, 6, 7), "Transport and above", "a piece of a packet that is not whole"),
         Protocol("ICMP", "C", (3,), INTERNET, "what IP has to say of its own: errors, echoes"),
         Protocol("ICMPv6", "C", (3,), INTERNET, "what IP has to say of its own: errors, echoes, neighbours"),
-        Protocol("TCP", "T", (4,), TRANSPORT, "the two programs' ports, sequence numbers, control bits and window"),
-        Protocol("UDP", "U", (4,), TRANSPORT, "the two programs' ports, length and checksum"),
+        Protocol("TCP", "T", (4,), TRANSPORT, "two programs, numbers, bits, window"),
+        Protocol("UDP", "U", (4,), TRANSPORT, "two programs, length, checksum"),
         Protocol("HTTP", "H", (7,), APPLICATION, "a request or an answer, its fields, an empty line"),
-        Protocol("WebSocket", "W", (7,), APPLICATION, "where a message ends, what kind it is, its length and mask"),
+        Protocol("WebSocket", "W", (7,), APPLICATION, "end and kind of a message, length, mask"),
         Protocol(PAYLOAD, "P", (7,), APPLICATION, "what the programs have to say"),
         Protocol(DATA, "D", (), "not known", "octets that the lab does not take apart"),
     )

@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict
 from typing import Any
 
+from lab.report.carried import Carried, carried
 from lab.scenario.record import Call, Packet, Result, Run, Verdict
 
 
@@ -70,11 +71,12 @@ def _scenario(result: Result, timeline: bool) -> dict[str, Any]:
         "isns": {name: {"peer": ours, "server": theirs} for name, (ours, theirs) in result.isns.items()},
     }
     if timeline:
-        told["timeline"] = [_entry(entry) for entry in result.timeline]
+        read = carried(result)
+        told["timeline"] = [_entry(entry, read) for entry in result.timeline]
     return told
 
 
-def _entry(entry: Packet | Call) -> dict[str, Any]:
+def _entry(entry: Packet | Call, read: dict[int, Carried]) -> dict[str, Any]:
     if isinstance(entry, Call):
         return {**asdict(entry), "time": round(entry.time, 9)}
     segment = entry.segment
@@ -93,6 +95,7 @@ def _entry(entry: Packet | Call) -> dict[str, Any]:
         "server_state": entry.server_state,
         "rule": entry.rule,
         "note": entry.note or entry.summary,
+        "websocket": read[entry.number].told() if entry.number in read else [],
         "problem": entry.problem,
         "frame": entry.frame.hex(),
     }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from lab.report.carried import Carried, carried
 from lab.report.text import (
     FAMILIES,
     UNICODE,
@@ -54,6 +55,8 @@ class _Shape:
     flags: int = 0
     seq: int = 0
     ack: int = 0
+    carried: dict[int, Carried] = field(default_factory=dict)
+    """What each packet carried of HTTP and WebSocket, by its number."""
 
     @property
     def before(self) -> int:
@@ -102,6 +105,7 @@ def ladder(
         rules=width >= 100,
         tags=len({p.connection for p in packets if p.connection}) > 1,
         number=max(2, len(str(max((p.number for p in packets), default=0)))),
+        carried=carried(result),
     )
     shape.flags = min(max((len(_flags(p)) for p in packets if p.segment), default=0), len("FIN+ACK"))
     shape.seq = min(max((len(_seq(p)) for p in packets if p.segment), default=0), 8)
@@ -263,6 +267,9 @@ def _packet(shape: _Shape, packet: Packet, result: Result, states: _States) -> l
         lines += _between(shape, f"{glyphs.warn} sent by somebody else", "warn")
     if details:
         lines += _between(shape, details, "dim")
+    if packet.number in shape.carried:
+        for text in shape.carried[packet.number].lines(glyphs.ellipsis):
+            lines += _between(shape, text, "")
     for problem in failed:
         lines += _between(shape, f"{glyphs.cross} {_in_short(problem, glyphs)}", "bad")
     return lines
@@ -313,7 +320,8 @@ def _label(shape: _Shape, packet: Packet) -> tuple[str, str]:
     if SYN in segment.flags:
         below += [_option(o) for o in segment.parsed_options if o.kind != Kind.NOP]
     below += [packet.note] if packet.note else []
-    if segment.payload:
+    read = shape.carried.get(packet.number)
+    if segment.payload and not (read and read.lines()):
         below.append(_preview(segment, min(24, shape.span - 11)))
     return cut(label, room, shape.glyphs), f" {shape.glyphs.dot} ".join(below)
 

@@ -1,0 +1,105 @@
+"""Which HTTP heads and WebSocket frames the segments of a run carried, whole or in part."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from lab.layers.application import in_words, said, together
+from lab.scenario.record import Packet, Result
+from lab.tcp.segment import SYN
+from lab.websocket.trace import Part, Portion, dissect
+
+MOST_LINES = 8
+"""Of what one segment carried, so many lines are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What one segment carried."""
+
+    parts: tuple[Part, ...]
+
+    def lines(self, ellipsis: str = "…") -> list[str]:
+        """A line for each head or frame, or piece of one; nothing for octets that are none."""
+        lines = [_narrow(line).replace("…", ellipsis) for line in said(self.parts)]
+        if len(lines) > MOST_LINES:
+            lines[MOST_LINES - 1 :] = [f"{ellipsis} {len(lines) - MOST_LINES + 1} more"]
+        return lines
+
+    def told(self) -> list[dict[str, Any]]:
+        """The same for a program."""
+        return [
+            {
+                "kind": unit.kind,
+                "says": in_words(unit, first, behind),
+                "first_seq": unit.first_seq + first,
+                "last_seq": unit.first_seq + behind - 1,
+                "octets": behind - first,
+                "of": unit.length,
+                "whole": (first, behind) == (0, unit.length),
+                **(
+                    {
+                        "opcode": unit.header.opcode,
+                        "fin": unit.header.fin,
+                        "rsv": unit.header.rsv,
+                        "masked": unit.header.masked,
+                        "length": unit.header.length,
+                    }
+                    if unit.header
+                    else {}
+                ),
+            }
+            for unit, first, behind in together(self.parts)
+        ]
+
+
+def carried(result: Result) -> dict[int, Carried]:
+    """By the packet's number, what it carried, for connections on which HTTP or WebSocket was spoken; others have none.
+
+    Sequence numbers are counted from the SYNs, as in the ladder.
+    """
+    connections: dict[str, list[Packet]] = defaultdict(list)
+    for packet in result.packets:
+        if packet.segment is not None and packet.seq is not None and packet.sender in ("peer", "server"):
+            connections[packet.connection].append(packet)
+    found: dict[int, Carried] = {}
+    for packets in connections.values():
+        if any(packet.segment and packet.segment.payload for packet in packets):
+            found.update(_connection(packets))
+    return found
+
+
+def _connection(packets: list[Packet]) -> dict[int, Carried]:
+    taken = _taken(packets)
+    portions = [
+        Portion(p.sender == "peer", p.seq or 0, p.segment.payload, SYN in p.segment.flags) for p in taken if p.segment
+    ]
+    parts = dissect(portions)
+    if not any(part.unit.kind in ("request", "response", "frame") for some in parts for part in some):
+        return {}
+    return {packet.number: Carried(some) for packet, some in zip(taken, parts, strict=True) if some}
+
+
+def _taken(packets: list[Packet]) -> list[Packet]:
+    """Those that a receiver takes: not those with a wrong checksum, unless all of that sender's are wrong (offload)."""
+    from lab.wire.codec import TcpFrame, decode
+
+    right: dict[int, bool] = {}
+    for packet in packets:
+        if packet.segment and packet.segment.payload:
+            frame = decode(packet.frame)
+            right[packet.number] = not isinstance(frame, TcpFrame) or frame.checksum_correct
+    careful = {p.sender for p in packets if right.get(p.number)}
+    return [p for p in packets if right.get(p.number, True) or p.sender not in careful]
+
+
+def _narrow(text: str) -> str:
+    """`text` with an escape for each character that is not one column wide, so that lifelines stay straight."""
+    return "".join(c if _one_column(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def _one_column(c: str) -> bool:
+    return c.isascii() or (unicodedata.east_asian_width(c) not in "WF" and not unicodedata.combining(c))
