@@ -41,8 +41,8 @@ FROM python AS server
 COPY --from=builder /opt/lab /opt/lab
 RUN useradd --system --uid 10001 --home-dir / --shell /usr/sbin/nologin server
 USER server
-# echo, discard, half-close, close-first; the agent's port is open only where LAB_CONTROL and LAB_TOKEN say so
-EXPOSE 7007 7009 7010 7011
+# echo, discard, half-close, close-first, WebSocket; the agent's port is open only where LAB_CONTROL and LAB_TOKEN say so
+EXPOSE 7007 7009 7010 7011 7080
 HEALTHCHECK --interval=10s --timeout=5s --retries=3 CMD ["python", "-m", "lab.server.health"]
 ENTRYPOINT ["lab", "serve"]
 

@@ -56,6 +56,7 @@ def lab(
         "lab run --json | jq .summary  for a program",
         "lab run --junit lab.xml  for a CI service",
         "lab run --testbed target --interface eth0 --target 192.0.2.7:80  another server",
+        "lab run websocket --testbed target --interface eth0 --target ws://192.0.2.7/chat  a WebSocket server",
     )
 )
 def run(
@@ -71,6 +72,7 @@ def run(
     gateway: o.Gateways = None,
     allowed: o.Allowed = False,
     served_by: o.ServedBy = None,
+    echoes: o.Echoes = False,
     ipv4: o.Ipv4 = False,
     ipv6: o.Ipv6 = False,
     slow: Annotated[
@@ -176,6 +178,7 @@ def show(
     gateway: o.Gateways = None,
     allowed: o.Allowed = False,
     served_by: o.ServedBy = None,
+    echoes: o.Echoes = False,
     ipv6: Annotated[bool, typer.Option("--ipv6", "-6", help="Over IPv6 instead of IPv4.")] = False,
     seed: o.Seed = None,
     run: Annotated[bool, typer.Option("--run/--no-run", help="Run it now and draw its ladder.")] = True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -137,9 +138,18 @@ Target = Annotated[
     typer.Option(
         envvar="LAB_TARGET",
         metavar="HOST:PORT",
-        help="target: the server to test.",
+        help="target: the server to test; ws://HOST:PORT/PATH for a WebSocket server.",
         rich_help_panel=WHERE,
         show_default=False,
+    ),
+]
+Echoes = Annotated[
+    bool,
+    typer.Option(
+        "--echo",
+        envvar="LAB_ECHO",
+        help="target, --served-by: this WebSocket server sends each message back, so play the stories that need it.",
+        rich_help_panel=WHERE,
     ),
 ]
 Gateways = Annotated[
@@ -228,9 +238,9 @@ def ground(ctx: typer.Context, testbed: TestbedName) -> Ground:
     given = ctx.params
     way = ("interface", "address", "gateway")
     own: dict[TestbedName, tuple[str, ...]] = {
-        TestbedName.SANDBOX: ("served_by",),
+        TestbedName.SANDBOX: ("served_by", "echoes"),
         TestbedName.HOST: (*way, "agent", "token", "token_file"),
-        TestbedName.TARGET: (*way, "target", "allowed"),
+        TestbedName.TARGET: (*way, "target", "allowed", "echoes"),
     }
     for name in dict.fromkeys(name for names in own.values() for name in names):
         # An environment variable may be set for another command, as in Compose; the command line means this one.
@@ -241,7 +251,7 @@ def ground(ctx: typer.Context, testbed: TestbedName) -> Ground:
     if missing := [_flag(name) for name in needed.get(testbed, ()) if not given.get(name)]:
         raise wrong(f"--testbed {testbed} needs {' and '.join(missing)}")
     if testbed is TestbedName.SANDBOX:
-        return Ground(str(testbed), _served_by(given.get("served_by")))
+        return Ground(str(testbed), _served_by(given.get("served_by"), echoes=bool(given.get("echoes"))))
     options: dict[str, Any] = {
         "interface": given["interface"],
         "spare": _by_family(given.get("address"), "--address"),
@@ -253,12 +263,19 @@ def ground(ctx: typer.Context, testbed: TestbedName) -> Ground:
         if not token:
             raise wrong("--testbed host needs the agent's token: LAB_TOKEN or --token-file")
         return Ground(str(testbed), {**options, "control": control, "token": token})
-    host, port = host_and_port(given["target"], "--target")
-    allowed = bool(given.get("allowed"))
-    return Ground(str(testbed), {**options, "host": host, "port": port, "allow_public": allowed})
+    from lab.testbed.place import place_of
+
+    try:
+        place = place_of(given["target"])
+    except ValueError as error:
+        raise wrong(f"--target: {error}") from None
+    if given.get("echoes") and place.resource is None and _typed(ctx, "echoes"):
+        raise wrong(f"--echo is for a WebSocket server: --target ws://{given['target']}/PATH")
+    options |= {"host": place.host, "port": place.port, "allow_public": bool(given.get("allowed"))}
+    return Ground(str(testbed), {**options, "resource": place.resource, "echoes": bool(given.get("echoes"))})
 
 
-def _served_by(text: str | None) -> dict[str, Any]:
+def _served_by(text: str | None, *, echoes: bool) -> dict[str, Any]:
     """What the sandbox takes for a server of the user's own. Raises UsageError."""
     if text is None:
         return {}
@@ -268,7 +285,22 @@ def _served_by(text: str | None) -> dict[str, Any]:
         raise wrong(f"--served-by: {text} is not FILE:FUNCTION, such as stack.py:serve")
     if not file.is_file():
         raise wrong(f"--served-by: there is no file {name}")
-    return {"serve": f"{file.stem}:{function}", "path": [str(file.resolve().parent)]}
+    program = _is_program(file, function)
+    folder = str(file.resolve().parent)
+    return {"serve": f"{file.stem}:{function}", "path": [folder], "program": program, "echoes": echoes}
+
+
+def _is_program(file: Path, function: str) -> bool | None:
+    """Whether the function is an `async def`, a program on the kernel's TCP, or a plain one, a TCP stack.
+
+    None where the file does not say: it may make the function when it is imported, which is not done here.
+    """
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    found = [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name == function]
+    return isinstance(found[-1], ast.AsyncFunctionDef) if found else None
 
 
 def families(ipv4: bool, ipv6: bool) -> tuple[str, ...]:
@@ -298,7 +330,7 @@ def _typed(ctx: typer.Context, name: str) -> bool:
 
 
 def _flag(name: str) -> str:
-    return {"allowed": "--i-may-test-this-target"}.get(name, "--" + name.replace("_", "-"))
+    return {"allowed": "--i-may-test-this-target", "echoes": "--echo"}.get(name, "--" + name.replace("_", "-"))
 
 
 def _by_family(texts: list[str] | None, flag: str) -> dict[str, str]:

@@ -17,6 +17,22 @@
     connection.send(b"…"), .shutdown(), .close(), .abort(), .set(option, value), .get(option)
     connection.receives(b"…"), .receives_end(), .receives_nothing(), .is_reset(), .is_refused(), .is_connected()
 
+    peer.send(TCP(…), fragment=16)      in IPv4 fragments
+    peer.sees_layers(("Ethernet", 14), ("IPv4", 20), …, frame=-1)      of what layers a frame is made
+
+WebSocket (needs="websocket", "echo" or "services"), over segments that are all the lab's; frames are made with
+`from lab.websocket.frames import binary, close, continuation, ping, pong, text`:
+
+    ws = peer.websocket(server.websocket("/echo"))      ws.open() → the 101, judged in every field
+    ws.connect(), ws.request(ws.upgrade(…)), ws.expect_response(101), ws.expect_refused(426)
+    ws.text("…"), ws.binary(b"…"), ws.ping(b"…"), ws.close(1000), ws.leave()      as a good client; cut=1 splits
+    ws.send(text("…", fin=False), ping(), masked=True), ws.send_bytes(b"…")      anything, right or wrong
+    ws.expect(pong(b"…")), ws.expect_message("…"), ws.next_message(), ws.expect_nothing()
+    ws.expect_close(1000), ws.expect_failed(1002), ws.expect_end()
+    with ws.held() as segments: …      then ws.put(segments[1]), …: reordered, repeated, delayed, lost
+    ws.lose(1), with ws.not_reading(): …, ws.finish(), ws.reset(), ws.answers = False
+    server.is_told(peer, 1006)      what its program was told of the end
+
 The names are looked up when they are first used: finding scenarios needs none of them, and Scapy takes its time.
 """
 

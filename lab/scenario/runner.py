@@ -23,7 +23,7 @@ from lab.scenario.bench import Family
 from lab.scenario.declare import Scenario
 from lab.scenario.errors import UsageError
 from lab.scenario.guard import descriptors, stdout_to_stderr, words_of
-from lab.scenario.needs import offered, why_not
+from lab.scenario.needs import WEBSOCKET, offered, why_not
 from lab.scenario.play import RATE_LIMIT, blank, play
 from lab.scenario.record import Problem, Result, Run, Verdict
 from lab.testbed.base import Testbed
@@ -188,7 +188,8 @@ def _start(
     channel: socket.socket | None = None
     if sandboxes is not None:
         options = plan.testbed_options
-        channel = sandboxes.request(serve=options.get("serve"), path=options.get("path", ()))
+        speaks = scenario.needs in WEBSOCKET
+        channel = sandboxes.request(serve=options.get("serve"), path=options.get("path", ()), websocket=speaks)
     ours, theirs = multiprocessing.Pipe(duplex=False)
     context = multiprocessing.get_context("fork")
     process = context.Process(
