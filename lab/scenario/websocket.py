@@ -25,7 +25,7 @@ from lab.tcp.segment import FIN, RST, Segment
 from lab.tcp.state import State
 from lab.tcp.world import Finding
 from lab.websocket.client import Client, Message
-from lab.websocket.dialogue import Dialogue, Seen
+from lab.websocket.dialogue import UNSOLICITED, Dialogue, Seen
 from lab.websocket.frames import Frame, Opcode, ReadFrame, close_body, opcode_name, ping
 from lab.websocket.frames import close as close_frame
 from lab.websocket.frames import pong as pong_frame
@@ -66,6 +66,7 @@ class WebSocket:
         self._at: Packet | None = None
         self._highest = peer.iss
         self._closing = False
+        self._finished = False
         self._raw = False
         self.bench.driven.append(self)
 
@@ -173,12 +174,15 @@ class WebSocket:
 
     def finish(self) -> None:
         """Close TCP from this end: a FIN, with or without a Close frame before it (RFC 6455 §7.1.1)."""
+        self._finished = True
         self._do(lambda now: self.client.driver.close(now))
+        self.dialogue.client_ends(self.bench.now())
 
     def reset(self) -> None:
         """Give the connection up: a RST (RFC 9293 §3.10.5)."""
         self._closing = True
         self._do(lambda now: self.client.driver.abort())
+        self.dialogue.client_ends(self.bench.now(), reset=True)
 
     def _do(self, act: Callable[[float], None], cut: int | None = None) -> None:
         self.attend()
@@ -303,6 +307,15 @@ class WebSocket:
         self.bench.say("check", f"Close {code if code is not None else 'without a code'}", self.connection.name)
         return code
 
+    def expect_close_echoed(self, code: int | None) -> None:
+        """The server answers our Close with its code, which is what it typically does (RFC 6455 §5.5.1).
+
+        Permitted, and named in the report: an answer without a code, or with 1000. Any other would tell of something
+        that has not happened (§7.4.1).
+        """
+        if self.expect_close(code, None, 1000) != code:
+            self.bench.remark(LEEWAY["ws-close-code-not-echoed"])
+
     def expect_failed(self, code: int, *, within: float = PATIENCE) -> None:
         """The server fails the WebSocket connection: a Close with `code`, then the end of TCP (RFC 6455 §7.1.7).
 
@@ -331,9 +344,48 @@ class WebSocket:
         if self.ended == "reset":
             self.bench.remark(LEEWAY["ws-resets"])
         elif self.answers:
-            self.bench.wait_until(lambda: self.client.driver.state is State.CLOSED, within)
+            done = State.CLOSED, State.TIME_WAIT
+            self.bench.wait_until(lambda: self.client.driver.state in done, within)
         how = "FIN" if self.ended == "fin" else "RST"
-        self.bench.say("check", f"the server closes TCP first ({how})", self.connection.name)
+        first = "the server closes TCP" + (" first" if not self._finished else "")
+        self.bench.say("check", f"{first} ({how})", self.connection.name)
+
+    def expect_taken_or_failed(self, frame: Frame, code: int, *, within: float = PATIENCE) -> bool:
+        """No rule names the server's reaction to what it was sent: it takes it, which `frame` shows, or fails (§7.1.7).
+
+        Whether it took it: that is permitted, and named in the report. Messages before `frame` are passed over.
+        """
+        while (opcode := self._frame_ahead()) in (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY):
+            self._next("a message", within)
+        if opcode is None or opcode == Opcode.CLOSE:
+            self.expect_failed(code, within=within)
+            return False
+        self.expect(frame, within=within)
+        self.bench.remark(LEEWAY["ws-lenient"])
+        return True
+
+    def expect_failed_or_waiting(self, code: int) -> bool:
+        """By now the server has failed the connection, or it waits for more, which is permitted and named (§10.4).
+
+        Whether it has failed it.
+        """
+        self.bench.settle()
+        self.attend()
+        if self._frames_left() or self.ended:
+            self.expect_failed(code)
+            return True
+        self.bench.checks += 1
+        self.bench.remark(LEEWAY["ws-lenient"])
+        return False
+
+    def expect_over(self, *codes: int | None, within: float = PATIENCE) -> None:
+        """The server lets go: with a Close or without one, and then the end of TCP (RFC 6455 §7.1.4).
+
+        `codes` are those that the Close may have (None: no code); any may that may be sent where none is given.
+        """
+        if self._frame_ahead() == Opcode.CLOSE:
+            self.expect_close(*codes, within=within)
+        self.expect_end(within=within)
 
     def expect_ping(self, *, within: float = PATIENCE) -> bytes:
         """The server asks whether this end is still there, with a Ping of any payload, which is returned (§5.5.2)."""
@@ -380,9 +432,7 @@ class WebSocket:
         self.close(code)
         while pushed and self._frame_ahead() not in (None, Opcode.CLOSE):
             self._next("a Close", PATIENCE)
-        got = self.expect_close()
-        if got != code:
-            self.bench.remark(LEEWAY["ws-close-code-not-echoed"])
+        self.expect_close_echoed(code)
         self.expect_end()
 
     # What has come
@@ -390,7 +440,7 @@ class WebSocket:
     def _frames_left(self) -> bool:
         """Whether there is a frame that counts: a Ping, and a Pong that nobody asked for, may come at any time."""
         return any(
-            seen.frame is not None and seen.frame.frame.opcode != Opcode.PING and not seen.unsolicited
+            seen.frame is not None and seen.frame.frame.opcode != Opcode.PING and seen.note != UNSOLICITED
             for seen, _ in self._seen
         )
 
@@ -410,7 +460,7 @@ class WebSocket:
                 self._object("response", expected, seen.text, "the server speaks HTTP where a frame was expected",
                              "RFC 6455 §4.2.2", packet)  # fmt: skip
             opcode = seen.frame.frame.opcode
-            if opcode == passing or not (opcode == Opcode.PING or (opcode == Opcode.PONG and seen.unsolicited)):
+            if opcode == passing or not (opcode == Opcode.PING or (opcode == Opcode.PONG and seen.note == UNSOLICITED)):
                 self.bench.checks += 1
                 return seen.frame, packet
 
@@ -437,7 +487,7 @@ class WebSocket:
             )
         observed = {"fin": "the server closed the TCP connection", "reset": "the server reset the TCP connection"}
         said = observed.get(self.ended, f"nothing within {within:g} s")
-        waits = self.dialogue.describe_partial()
+        waits = self.dialogue.unfinished
         problem = Problem(
             Verdict.VIOLATES,
             f"{expected} did not come: {said}" + (f", in the middle of {waits}" if waits else ""),
