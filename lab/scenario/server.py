@@ -99,9 +99,9 @@ class Server:
             bench.family, (bench.peer_address, connection.peer_port), timeout=0 if code is None else PATIENCE
         )  # fmt: skip
         for name, wanted in (("code", code), ("reason", reason), ("messages", messages)):
-            if wanted is not None and told[name] != wanted:
+            if wanted is not None and getattr(told, name) != wanted:
                 _wrong(
-                    bench, connection, name, str(wanted), str(told[name]),
+                    bench, connection, name, str(wanted), str(getattr(told, name)),
                     f"the server's program is told another {name}", "RFC 6455 §7.1.5",
                 )  # fmt: skip
         said = [f"code {code}"] * (code is not None) + [repr(reason)] * (reason is not None)
