@@ -439,14 +439,14 @@ class WebSocket:
 
     def _frames_left(self) -> bool:
         """Whether there is a frame that counts: a Ping, and a Pong that nobody asked for, may come at any time."""
-        return any(
-            seen.frame is not None and seen.frame.frame.opcode != Opcode.PING and seen.note != UNSOLICITED
-            for seen, _ in self._seen
-        )
+        return any(seen.frame is not None and not _incidental(seen) for seen, _ in self._seen)
 
     def _frame_ahead(self) -> int | None:
-        """The opcode of the server's next frame, None where its connection ends or nothing comes."""
-        self.bench.wait_until(lambda: bool(self._seen) or bool(self.ended), PATIENCE)
+        """The opcode of the server's next frame that counts, None where its connection ends or nothing comes."""
+        while self.bench.wait_until(lambda: bool(self._seen) or bool(self.ended), PATIENCE) and self._seen:
+            if not _incidental(self._seen[0][0]):
+                break
+            self._seen.popleft()
         self.bench.stop_if_wrong()
         frame = self._seen[0][0].frame if self._seen else None
         return None if frame is None else frame.frame.opcode
@@ -460,7 +460,7 @@ class WebSocket:
                 self._object("response", expected, seen.text, "the server speaks HTTP where a frame was expected",
                              "RFC 6455 §4.2.2", packet)  # fmt: skip
             opcode = seen.frame.frame.opcode
-            if opcode == passing or not (opcode == Opcode.PING or (opcode == Opcode.PONG and seen.note == UNSOLICITED)):
+            if opcode == passing or not _incidental(seen):
                 self.bench.checks += 1
                 return seen.frame, packet
 
@@ -607,6 +607,12 @@ class WebSocket:
 
 
 _SECTION = {Opcode.PONG: "RFC 6455 §5.5.3", Opcode.PING: "RFC 6455 §5.5.2", Opcode.CLOSE: "RFC 6455 §5.5.1"}
+
+
+def _incidental(seen: Seen) -> bool:
+    """Whether it is a frame that may come at any time: a Ping, or a Pong that nobody asked for (RFC 6455 §5.5.3)."""
+    opcode = seen.frame.frame.opcode if seen.frame is not None else None
+    return opcode == Opcode.PING or (opcode == Opcode.PONG and seen.note == UNSOLICITED)
 
 
 def _brief(value: object) -> str:
