@@ -140,11 +140,14 @@ class serves_after_close(Honest):
 
     _closing = False
 
-    async def end(self) -> None:
-        if not self._closing and not self.over and self.buffer:
-            self._closing = True
-            return
-        await super().end()
+    async def closing(self, body: bytes) -> None:
+        end = self.end
+        self.end = self._not_yet if self.buffer else end  # type: ignore[method-assign]
+        await super().closing(body)
+        self.end = end  # type: ignore[method-assign]
+
+    async def _not_yet(self) -> None:
+        self._closing = True
 
     async def more(self) -> None:
         if self._closing:
@@ -189,33 +192,40 @@ class close_waits_for_message(Honest):
             await super().closing(body)
 
 
+class _End(Honest):
+    """When the Close frames are exchanged, `end_after_close` is all that happens to TCP."""
+
+    async def answer_close(self, body: bytes) -> None:
+        await super().answer_close(body)
+        self.end = self.end_after_close  # type: ignore[method-assign]
+
+    async def end_after_close(self) -> None:
+        pass
+
+
 @broken("7.1.1", "TCP")
-class waits_for_fin(Honest):
+class waits_for_fin(_End):
     """After the Close frames the server waits for the client to close TCP."""
 
-    async def end(self) -> None:
+    async def end_after_close(self) -> None:
         self.over = True
         while await self.reader.read(65536):
             pass
 
 
 @broken("5.5.1", "TCP")
-class never_closes_tcp(Honest):
+class never_closes_tcp(_End):
     """After the Close frames the server never closes TCP, though the client does."""
 
-    async def end(self) -> None:
+    async def end_after_close(self) -> None:
         await asyncio.Event().wait()
 
 
 @broken("7.1.1", "TCP")
-class resets_after_close(Honest):
+class resets_after_close(_End):
     """After the Close frames the server resets TCP, though nothing is wrong."""
 
-    async def closing(self, body: bytes) -> None:
-        self.end = self._reset  # type: ignore[method-assign]
-        await super().closing(body)
-
-    async def _reset(self) -> None:
+    async def end_after_close(self) -> None:
         self.reset()
 
 
@@ -243,7 +253,11 @@ class bad_reason_accepted(Honest):
     unchecked = frozenset({"close reason"})
 
     async def answer_close(self, body: bytes) -> None:
-        await super().answer_close(body[:2])
+        try:
+            body[2:].decode()
+        except UnicodeDecodeError:
+            body = body[:2]
+        await super().answer_close(body)
 
 
 @broken("7.4.2", "code")

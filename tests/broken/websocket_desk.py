@@ -10,6 +10,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -21,6 +22,9 @@ TURNS = 12
 """Turns of the server's loop after which a server that only reads and writes is waiting for the client."""
 PATIENCE = 20
 """Seconds after which a test has failed."""
+
+ENOUGH = 1 << 19
+"""Octets after which a server is taken to be one that never ends."""
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -52,7 +56,7 @@ class Client:
         self.sock = sock
         self.heard = b""
         self.end = ""
-        """ "fin" or "reset" when the server has said so."""
+        """"fin" or "reset" when the server has said so; "endless" when it says more than can be listened to."""
 
     def send(self, *pieces: bytes) -> None:
         """Send each piece as a segment, and let the server settle after it."""
@@ -77,6 +81,9 @@ class Client:
         try:
             while more := self.sock.recv(1 << 20):
                 self.heard += more
+                if len(self.heard) > ENOUGH:
+                    self.end = "endless"
+                    return self.heard
                 self._desk.settled()
             self.end = "fin"
         except BlockingIOError:
@@ -127,8 +134,14 @@ class Desk:
 
     def call(self, serve: Serve) -> Client:
         """A new connection to that server."""
-        client = Client(self, socket.create_connection((self.host, self.port(serve)), PATIENCE))
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        client = Client(self, socket.socket(family, socket.SOCK_STREAM))
+        client.sock.settimeout(PATIENCE)
         client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(
+            ConnectionResetError
+        ):  # the handshake was through, and that server was quick; `hear` will find out
+            client.sock.connect((self.host, self.port(serve)))
         self.settled()
         return client
 
@@ -151,6 +164,8 @@ class Desk:
             self._tasks.add(task)
             try:
                 await serve(reader, writer)
+            except asyncio.CancelledError:  # by `_end`; asyncio 3.11 would log it
+                pass
             except Exception as error:
                 self.raised.append(error)
                 writer.transport.abort()
