@@ -7,11 +7,12 @@ Two models drive and judge it. `lab.tcp` makes the lab's segments and follows th
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lab.scenario.bench import PATIENCE, Bench
 from lab.scenario.errors import ScenarioError
@@ -148,6 +149,10 @@ class WebSocket:
         """A binary message (RFC 6455 §5.6)."""
         self._do(lambda now: self.client.binary(data, now), cut)
 
+    def say(self, **fields: object) -> None:
+        """A text message with a JSON object, as the lab's own services take it; `from_` stands for "from"."""
+        self.text(json.dumps({name.rstrip("_"): value for name, value in fields.items()}))
+
     def ping(self, data: bytes = b"") -> None:
         """A Ping, of 125 octets at most (RFC 6455 §5.5.2)."""
         self._do(lambda now: self.client.ping(data, now))
@@ -277,6 +282,26 @@ class WebSocket:
         data: str | bytes = whole.decode() if opcode == Opcode.TEXT else whole  # the dialogue has seen to UTF-8
         self._agree(data)
         return data
+
+    def hear(self, *, passing: Container[object] = (), within: float = PATIENCE, **fields: object) -> dict[str, Any]:
+        """The server's next message is a JSON object that has these fields, and maybe others: the whole object.
+
+        `from_` stands for "from"; objects whose `type` is in `passing` are passed over.
+        """
+        wanted = {name.rstrip("_"): value for name, value in fields.items()}
+        while True:
+            text = self.next_message(within=within, expected=_brief(json.dumps(wanted)))
+            try:
+                said = json.loads(text)
+            except ValueError:
+                said = None
+            if not isinstance(said, dict) or said.get("type") not in passing:
+                break
+        self.bench.checks += 1
+        if not isinstance(said, dict) or any(said.get(name) != value for name, value in wanted.items()):
+            self._object("payload", json.dumps(wanted), _brief(text), "the server's message is not the one expected",
+                         "RFC 6455 §6.1", self._at)  # fmt: skip
+        return said
 
     def _agree(self, data: str | bytes) -> None:
         """wsproto must have read the same: two readers that know nothing of each other."""
