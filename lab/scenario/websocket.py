@@ -114,11 +114,12 @@ class WebSocket:
         self.bench.say("check", f"answer: {response.line}", self.connection.name)
         return response
 
-    def expect_refused(self, *statuses: int, within: float = PATIENCE) -> Response | None:
+    def expect_refused(self, *statuses: int, plain: bool = False, within: float = PATIENCE) -> Response | None:
         """The server refuses the handshake with an HTTP error, 4xx or 5xx, and no 101 (RFC 6455 §4.2.1).
 
-        With `statuses` it must be one of these. A server that drops the connection instead is permitted to (§10.7),
-        unless statuses are asked for: None then.
+        With `statuses` it must be one of these; with `plain`, for what is a request of HTTP but asks for no WebSocket,
+        any answer but a 101 will do. A server that drops the connection instead is permitted to (§10.7), unless
+        statuses are asked for: None then.
         """
         self._until(lambda: bool(self._seen) or bool(self.ended), within, "an HTTP error")
         if not self._seen and not statuses:
@@ -130,9 +131,10 @@ class WebSocket:
         self.bench.checks += 1
         response = seen.response
         status = response.status if response else None
-        good = status in statuses if statuses else status is not None and 400 <= status <= 599
+        good = status in statuses if statuses else status is not None and (200 if plain else 400) <= status <= 599
         if not good:
-            wanted = " or ".join(str(status) for status in statuses) or "an HTTP error, 4xx or 5xx"
+            other = "any answer but a 101" if plain else "an HTTP error, 4xx or 5xx"
+            wanted = " or ".join(str(status) for status in statuses) or other
             self._object("status", wanted, response.line if response else seen.text,
                          "the server does not refuse this handshake", "RFC 6455 §4.2.1", packet)  # fmt: skip
         assert response is not None
@@ -238,7 +240,7 @@ class WebSocket:
 
         Its Pings and unsolicited Pongs are passed over unless they are asked for: it may send them at any time.
         """
-        read, packet = self._next_frame(frame.describe(), within, passing=frame.opcode)
+        read, packet = self._next_frame(frame.describe(), within, passing=frame.opcode, payload=frame.payload)
         for name, wanted, got in (
             ("opcode", opcode_name(frame.opcode), opcode_name(read.frame.opcode)),
             ("fin", frame.fin, read.frame.fin),
@@ -250,6 +252,33 @@ class WebSocket:
                              f"the server's frame is not the one expected, {frame.describe()}: its {name}",
                              _SECTION.get(frame.opcode, "RFC 6455 §5.2"), packet)  # fmt: skip
         return read
+
+    def next_frame(self, opcode: int, *, within: float = PATIENCE) -> ReadFrame:
+        """The server's next frame, which must have this opcode, whatever else it says (RFC 6455 §5.2)."""
+        name = opcode_name(opcode)
+        read, packet = self._next_frame(name, within, passing=opcode)
+        if read.frame.opcode != opcode:
+            self._object("opcode", name, read.frame.describe(), f"the server's frame should be a {name}",
+                         _SECTION.get(opcode, "RFC 6455 §5.2"), packet)  # fmt: skip
+        return read
+
+    def expect_pongs(self, *payloads: bytes, within: float = PATIENCE) -> None:
+        """A Pong for each of the Pings that were sent with these payloads, in their order (RFC 6455 §5.5.2).
+
+        Permitted, and named in the report: not all of them, but that for the last (§5.5.3).
+        """
+        left = list(payloads)
+        while left:
+            frame = self._next_frame(f"a Pong {_brief(left[-1])}", within)[0].frame
+            if frame.opcode != Opcode.PONG or frame.payload not in left:
+                wanted = " or ".join(_brief(payload) for payload in (left[0], left[-1]))
+                field = "payload" if frame.opcode == Opcode.PONG else "opcode"
+                self._object(field, f"PONG {wanted}", frame.describe(), "the server should answer the Pings here, in "
+                             "their order", "RFC 6455 §5.5.3", self._at)  # fmt: skip
+            if passed := left.index(frame.payload):
+                self.bench.remark(LEEWAY["ws-latest-pong"])
+            del left[: passed + 1]
+        self.bench.say("check", f"{len(payloads)} Pings are answered", self.connection.name)
 
     def expect_message(self, data: str | bytes, *, within: float = PATIENCE) -> None:
         """The server's next message is this one, text or binary, in as many frames as it likes (RFC 6455 §5.4)."""
@@ -460,6 +489,12 @@ class WebSocket:
         self.expect_close_echoed(code)
         self.expect_end()
 
+    def check(self, holds: bool, field: str, expected: str, observed: str, message: str, section: str) -> None:
+        """Make a check of the script's own. `message` says what should hold, `section` where it is written."""
+        self.bench.checks += 1
+        if not holds:
+            self._object(field, expected, observed, f"this does not hold: {message}", f"RFC 6455 {section}", self._at)
+
     # What has come
 
     def _frames_left(self) -> bool:
@@ -476,8 +511,13 @@ class WebSocket:
         frame = self._seen[0][0].frame if self._seen else None
         return None if frame is None else frame.frame.opcode
 
-    def _next_frame(self, expected: str, within: float, passing: int | None = None) -> tuple[ReadFrame, Packet | None]:
-        """The server's next frame; Pings, and Pongs that nobody asked for, only where `passing` is theirs."""
+    def _next_frame(
+        self, expected: str, within: float, passing: int | None = None, payload: bytes | None = None
+    ) -> tuple[ReadFrame, Packet | None]:
+        """The server's next frame; Pings, and Pongs that nobody asked for, only where `passing` is theirs.
+
+        With `payload`, of the Pongs that nobody asked for only one that has it.
+        """
         end = self.bench.now() + within
         while True:
             seen, packet = self._next(expected, max(0.0, end - self.bench.now()))
@@ -485,6 +525,8 @@ class WebSocket:
                 self._object("response", expected, seen.text, "the server speaks HTTP where a frame was expected",
                              "RFC 6455 §4.2.2", packet)  # fmt: skip
             opcode = seen.frame.frame.opcode
+            if seen.unsolicited and payload not in (None, seen.frame.frame.payload):
+                continue
             if opcode == passing or not _incidental(seen):
                 self.bench.checks += 1
                 return seen.frame, packet
@@ -515,7 +557,7 @@ class WebSocket:
         waits = self.dialogue.unfinished
         problem = Problem(
             Verdict.VIOLATES,
-            f"{expected} did not come: {said}" + (f", in the middle of {waits}" if waits else ""),
+            f"{expected} did not come: {said}" + (f", in the middle of {waits}" if waits else "") + self._pong_owed(),
             field="silence" if not self.ended else "end",
             expected=expected,
             observed=said,
@@ -524,6 +566,10 @@ class WebSocket:
         )
         bench.add(bench.with_standing(problem, connection))
         bench.stop_if_wrong()
+
+    def _pong_owed(self) -> str:
+        owed = [one.what for one in self.dialogue.owed(self.bench.now()) if one.kind == "pong"]
+        return f"; the server owes {owed[0]}" if owed else ""
 
     def _object(
         self, field: str, expected: str, observed: str, message: str, section: str, packet: Packet | None
