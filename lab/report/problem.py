@@ -13,6 +13,8 @@ _FOUND_BY = {
     "wire": "the wire",
     "socket": "the server kernel's socket state",
     "model": "the model of RFC 9293",
+    "websocket": "the model of RFC 6455",
+    "program": "what the server's program is told",
 }
 
 
@@ -43,7 +45,10 @@ def problem_lines(problem: Problem, result: Result, *, width: int = 80, glyphs: 
             lines.append([("  ", ""), (label, "head"), ("expected ", "dim"), (expected, "good"), ("    ", "")])
             lines[-1] += [("observed ", "dim"), (observed, style)]
         else:
-            row(problem.field, f"expected {expected}", "good")
+            beside = problem.field if len(problem.field) < _LABEL else ""
+            if not beside:  # the name of a header field, say
+                lines.append([("  ", ""), (problem.field, "head")])
+            row(beside, f"expected {expected}", "good")
             row("", f"observed {observed}", style)
     elif problem.field:
         row("field", problem.field)

@@ -26,7 +26,7 @@ from lab.tcp.segment import FIN, RST, Segment
 from lab.tcp.state import State
 from lab.tcp.world import Finding
 from lab.websocket.client import Client, Message
-from lab.websocket.dialogue import UNSOLICITED, Dialogue, Seen
+from lab.websocket.dialogue import Dialogue, Seen
 from lab.websocket.frames import Frame, Opcode, ReadFrame, close_body, opcode_name, ping
 from lab.websocket.frames import close as close_frame
 from lab.websocket.frames import pong as pong_frame
@@ -522,8 +522,10 @@ class WebSocket:
         while True:
             seen, packet = self._next(expected, max(0.0, end - self.bench.now()))
             if seen.frame is None:
-                self._object("response", expected, seen.text, "the server speaks HTTP where a frame was expected",
-                             "RFC 6455 §4.2.2", packet)  # fmt: skip
+                what, section = "the server speaks HTTP where a frame was expected", "RFC 6455 §4.2.2"
+                if seen.kind == "frame":
+                    what, section = "the server's frame announces more than can be meant", "RFC 6455 §10.4"
+                self._object(seen.kind, expected, seen.text, what, section, packet)
             opcode = seen.frame.frame.opcode
             if seen.unsolicited and payload not in (None, seen.frame.frame.payload):
                 continue
@@ -683,7 +685,7 @@ _SECTION = {Opcode.PONG: "RFC 6455 §5.5.3", Opcode.PING: "RFC 6455 §5.5.2", Op
 def _incidental(seen: Seen) -> bool:
     """Whether it is a frame that may come at any time: a Ping, or a Pong that nobody asked for (RFC 6455 §5.5.3)."""
     opcode = seen.frame.frame.opcode if seen.frame is not None else None
-    return opcode == Opcode.PING or (opcode == Opcode.PONG and seen.note == UNSOLICITED)
+    return opcode == Opcode.PING or (opcode == Opcode.PONG and seen.unsolicited)
 
 
 def _brief(value: object) -> str:
