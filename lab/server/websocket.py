@@ -16,9 +16,13 @@ from websockets.asyncio.server import Server, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
+from lab.server.sites.chat import Chat
 from lab.server.sites.connection import CLOSE_WITHIN, Connection
 from lab.server.sites.echo import echo
+from lab.server.sites.edit import Documents
 from lab.server.sites.endpoint import MAX_SIZE, QUIET
+from lab.server.sites.feeds import Feeds
+from lab.server.sites.game import Game
 from lab.server.words import Words
 
 OPEN_WITHIN: Final = 10.0
@@ -36,7 +40,16 @@ class WebSockets:
     def __init__(self, listeners: list[socket.socket], words: Words) -> None:
         """Serves at once, and owns the listeners."""
         self._words = words
-        self._handlers: Mapping[str, Handler] = {"echo": echo}
+        feeds = Feeds()
+        self._handlers: Mapping[str, Handler] = {
+            "echo": echo,
+            "chat": Chat().serve,
+            "game": Game().serve,
+            "edit": Documents().serve,
+            "ticker": feeds.serve,
+            "score": feeds.serve,
+            "map": feeds.serve,
+        }
         self._servers: list[Server] = []
         self._connections: set[Connection] = set()
         loop = asyncio.get_running_loop()

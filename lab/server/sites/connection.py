@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 import struct
 from typing import Any, Final
@@ -19,13 +20,12 @@ from lab.server.words import Word
 
 CLOSE_WITHIN: Final = 10.0
 """Seconds that a client has to close its end once the server has closed its own."""
-BACKLOG: Final = 256 * 1024
-"""Octets that may wait for a subscriber that does not read, beyond what the kernel holds; with more it is dropped."""
 SEND_BUFFER: Final = 64 * 1024
-"""SO_SNDBUF of a subscriber's connection: what the kernel holds for it (Linux takes twice as much)."""
+"""SO_SNDBUF of a subscriber's connection (Linux doubles it). What may wait beyond that is the query's `backlog`."""
 FLOOD: Final = 4 << 20
 """Octets of unasked answers (Pongs) that may wait for any client."""
 
+_IN_A_ROW: Final = 64
 _RESET: Final = struct.pack("@ii", 1, 0)
 
 
@@ -99,20 +99,28 @@ class Connection(ServerConnection):
             self.data_received(b"")
 
     async def recv(self, decode: bool | None = None) -> Data:  # type: ignore[override]
-        """The next message. Raises websockets.exceptions.ConnectionClosed."""
+        """The next message.
+
+        Raises websockets.exceptions.ConnectionClosed, also when as many have come as the query's `after` says.
+        """
+        word, numbers = self.word, self.visit.numbers
+        assert word is not None
+        if word.messages >= numbers.get("after", math.inf):
+            await self.close(int(numbers["code"]), "that was the last")
+        if word.messages % _IN_A_ROW == _IN_A_ROW - 1:
+            await asyncio.sleep(0)  # whoever sends many at once must not keep the others waiting
         message = await super().recv(decode)
-        if self.word is not None:
-            self.word.messages += 1
+        word.messages += 1
         return message
 
     def publish(self, message: str | bytes) -> None:
         """Send a message without waiting: a client that does not read it in time is dropped, and delays nobody."""
         broadcast([self], message)
-        if self.transport.get_write_buffer_size() > self.visit.numbers.get("backlog", BACKLOG):
+        if self.transport.get_write_buffer_size() > self.visit.numbers["backlog"]:
             self.drop("more waited for it than may wait for a subscriber")
 
     def subscribe(self) -> None:
-        """Keep little in the kernel for this client, so that `BACKLOG` says how far it may stay behind."""
+        """Keep little in the kernel for this client, so that `backlog` says how far it may stay behind."""
         with contextlib.suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 

@@ -31,6 +31,8 @@ QUIET.propagate = False
 QUIET.addHandler(logging.NullHandler())
 QUIET.setLevel(logging.CRITICAL + 1)
 
+_TOO_LARGE: Final = {"RequestLineTooLong": 414, "HeaderLineTooLong": 431, "TooManyHeaders": 431, "SecurityError": 431}
+"""By the name of the library's exception, of which older versions have only the last: the status (RFC 6585 §5)."""
 _OPCODES: Final = frozenset(int(opcode) for opcode in Opcode)
 _LENGTHS: Final = {126: (2, 126), 127: (8, 65536)}
 """By the 7-bit length: how many octets more hold the length, and the least that needs them (RFC 6455 §5.2)."""
@@ -109,10 +111,9 @@ class Endpoint(ServerProtocol):
             if self.reader.eof:
                 self._fail(CloseCode.ABNORMAL_CLOSURE, error)
             else:
-                too_large = type(error).__name__ in ("HeaderLineTooLong", "TooManyHeaders", "SecurityError")
-                refused = (
-                    Refused(431, "the request is too large") if too_large else Refused(400, "this is no HTTP request")
-                )
+                too_large = _TOO_LARGE.get(type(error).__name__)
+                sentence = "the request is too large" if too_large else "this is no HTTP request"
+                refused = Refused(too_large or 400, sentence)
                 self.send_response(self.refuse(refused))
             yield
         self.events.append(request)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 LONGEST_NAME: Final = 64
 """Characters in the name of a room or document."""
@@ -22,6 +21,7 @@ class Parameter:
     text: str
     default: float | None = None
     whole: bool = False
+    """Whether it must be a whole number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,33 @@ class Page:
 
 
 EVERYWHERE: Final = (
-    Parameter("ping", 0.01, 3600, "send a Ping every NUMBER seconds; drop a client whose Pong takes longer than that"),
+    Parameter("after", 0, 1e9, "close when N messages have come", whole=True),
+    Parameter("code", 1000, 4999, "close with this code then", 1000, whole=True),
+    Parameter("ping", 0.01, 3600, "send a Ping every S seconds, drop a client whose Pong takes longer than that"),
     Parameter(
-        "keepalive", 1, 3600, "TCP keep-alive: probe after NUMBER idle seconds, give up after 2 probes", None, True
+        "keepalive", 1, 3600, "TCP keep-alive: probe after S idle seconds and each S on, drop after 2", whole=True
     ),
+    Parameter("backlog", 0, 1 << 30, "octets that may wait for a subscriber that does not read", 262_144, whole=True),
 )
 """Parameters that every resource takes."""
 
+_PAD: Final = Parameter("pad", 0, 65536, "octets of filler in each message", 0, whole=True)
+
+
+def _every(seconds: float) -> Parameter:
+    return Parameter("every", 0.01, 3600, "seconds between two messages", seconds)
+
+
 PAGES: Final[tuple[Page, ...]] = (
     Page("echo", "sends back each message that it is sent, of the same type"),
-)  # fmt: skip
+    Page("chat", "say something to all who are in the room, or tell one of them", "ROOM"),
+    Page("game", "moves in, the state of the field back to all players"),
+    Page("edit", "several writers of one text, whose edits all see in one order", "DOC"),
+    Page("ticker", "prices, pushed unasked", parameters=(_every(1.0), _PAD)),
+    Page("score", "goals of a match, pushed as they fall", parameters=(_every(2.0), _PAD)),
+    Page("map", "vehicles that move, pushed as they do", parameters=(_every(0.5), _PAD)),
+)
+"""Every resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +97,8 @@ def find(target: str) -> Visit:
 
     Raises NoSuchPage or WrongQuery.
     """
+    from urllib.parse import unquote, urlsplit  # the help goes without it
+
     # A fragment is never sent (RFC 6455 §3).
     if not target.isascii() or not target.isprintable() or " " in target or "#" in target:
         raise WrongQuery("the request's target is no path")
@@ -100,6 +119,8 @@ def find(target: str) -> Visit:
 
 
 def _numbers(page: Page, query: str) -> dict[str, float]:
+    from urllib.parse import parse_qsl
+
     known = {each.name: each for each in (*page.parameters, *EVERYWHERE)}
     found = {name: each.default for name, each in known.items() if each.default is not None}
     try:
@@ -117,5 +138,7 @@ def _numbers(page: Page, query: str) -> dict[str, float]:
         if not parameter.low <= value <= parameter.high or (parameter.whole and value != int(value)):
             kind = "a whole number" if parameter.whole else "a number"
             raise WrongQuery(f"{name} must be {kind} from {parameter.low:g} to {parameter.high:g}")
+        if name == "code" and (1004 <= value <= 1006 or 1014 < value < 3000):
+            raise WrongQuery(f"{value:.0f} is no code that a Close may carry")
         found[name] = value
     return found
