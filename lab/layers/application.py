@@ -192,7 +192,8 @@ def _payload(part: Part, others: str) -> Layer:
     if at < part.end:
         name = "reason" if fields else "payload data"
         size = part.end - at
-        fields.append(Field(name, show(_kind(header.opcode), kept, size) or octets_of(kept), at, part.end, mask))
+        kind = Opcode.BINARY if header.opcode == Opcode.CLOSE and first == 0 and not fields else header.opcode
+        fields.append(Field(name, show(_kind(kind), kept, size) or octets_of(kept), at, part.end, mask))
     whole = (part.from_, part.to) == (header.size, unit.length)
     note = "" if whole else f"octets {first} to {part.to - header.size - 1} of its {header.length}"
     note = "; ".join(x for x in (note, "" if whole else others) if x)
