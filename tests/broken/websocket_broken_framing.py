@@ -235,6 +235,48 @@ class messages_run_together(Honest):
             await super().message(kind, parts)
 
 
+@broken("6.2", "payload")
+class messages_swapped(Honest):
+    """Of messages that come in one segment the first is sent back last."""
+
+    _first: Frame | None = None
+
+    async def message(self, kind: int, parts: list[bytes]) -> None:
+        frame = Frame(kind, b"".join(parts))
+        if self._first is None and self.buffer:
+            self._first = frame
+            return
+        await self.send(frame)
+        if self._first is not None and not self.buffer:
+            frame, self._first = self._first, None
+            await self.send(frame)
+
+
+@broken("6.2", "message")
+class echo_one_behind(Honest):
+    """A message is sent back when the next one has come."""
+
+    _last: Frame | None = None
+
+    async def message(self, kind: int, parts: list[bytes]) -> None:
+        if self._last is not None:
+            await self.send(self._last)
+        self._last = Frame(kind, b"".join(parts))
+
+
+@broken("7.3", "end")
+class tires_of_messages(Honest):
+    """After 500 messages the server closes TCP without a word."""
+
+    _count = 0
+
+    async def message(self, kind: int, parts: list[bytes]) -> None:
+        self._count += 1
+        await super().message(kind, parts)
+        if self._count == 500:
+            await self.end()
+
+
 @broken("6.2", "message")
 class one_frame_a_segment(Honest):
     """What comes behind a frame in the same segment is lost."""

@@ -216,6 +216,15 @@ class frame_before_101(Honest):
 
 
 @broken("4.2.2", "frame")
+class response_twice(Honest):
+    """The 101 is sent twice."""
+
+    async def accept(self, request: Request) -> None:
+        await super().accept(request)
+        await super().accept(request)
+
+
+@broken("4.2.2", "frame")
 class body_with_101(Honest):
     """The 101 has a body, which a 101 cannot have."""
 

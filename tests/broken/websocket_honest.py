@@ -97,6 +97,15 @@ class honest_other_heads(Honest):
 
 
 @habit
+class honest_hints(Honest):
+    """Two interim answers go before the 101, which a client of HTTP/1.1 can read (RFC 9110 §15.2)."""
+
+    async def accept(self, request: Request) -> None:
+        await self.write(self.answer("100 Continue", []) + self.answer("103 Early Hints", [("Link", "</style.css>")]))
+        await super().accept(request)
+
+
+@habit
 class honest_octets(Honest):
     """The first octets of what it sends go out one by one."""
 

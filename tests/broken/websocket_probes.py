@@ -193,6 +193,7 @@ echoed("split character", "8102 c3bc", frame("01", b"\xc3"), frame("80", b"\xbc"
 echoed("four octets a character", "8104 f09d849e", frame("81", b"\xf0\x9d\x84\x9e"))
 echoed("last of unicode", "8104 f48fbfbf", frame("81", b"\xf4\x8f\xbf\xbf"))
 echoed("two messages together", "810161 820162", frame("81", b"a") + frame("82", b"b"))
+echoed("five hundred messages", "810161" * 500, *[frame("81", b"a") * 100] * 5)
 echoed("octet by octet", "8105 48656c6c6f", *(bytes([each]) for each in bytes.fromhex("8185 37fa213d 7f9f4d5158")))
 echoed("cut in the payload", "8206 010203040506", frame("82", b"\1\2\3\4\5\6")[:-5], frame("82", b"\1\2\3\4\5\6")[-5:])
 echoed("ping", "8a05 48656c6c6f", frame("89", b"Hello"))

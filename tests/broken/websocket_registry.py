@@ -20,8 +20,8 @@ class Breakage:
     """One sentence: what this server does wrong."""
     section: str
     """Where RFC 6455 forbids it."""
-    field: str
-    """What a good complaint about it names."""
+    fields: tuple[str, ...]
+    """What a good complaint about it names, one of these."""
     caught_by: tuple[str, ...]
     """Scenarios that notice, by the stems of their files; not all of them."""
     rules: type[Honest]
@@ -42,14 +42,14 @@ HONEST: dict[str, Habit] = {}
 """All honest servers by name. `websocket_servers.<name>` serves one."""
 
 
-def broken(section: str, field: str, *, caught_by: str = "") -> Callable[[type[Honest]], type[Honest]]:
+def broken(section: str, *fields: str, caught_by: str = "") -> Callable[[type[Honest]], type[Honest]]:
     """Enter a class into BREAKAGES, under its name, with its docstring as the text."""
 
     def enter(rules: type[Honest]) -> type[Honest]:
         name, text = rules.__name__, (rules.__doc__ or "").strip()
         assert name not in BREAKAGES
         assert text
-        BREAKAGES[name] = Breakage(name, text, section, field, tuple(caught_by.split()), rules)
+        BREAKAGES[name] = Breakage(name, text, section, fields, tuple(caught_by.split()), rules)
         return rules
 
     return enter
