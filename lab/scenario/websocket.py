@@ -231,7 +231,8 @@ class WebSocket:
         try:
             yield
         finally:
-            self._do(lambda now: self.client.driver.read_again(now))
+            self.client.driver.reading = True
+            self._do(self.client.tick)  # which takes what was read
 
     # Expecting
 
