@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from lab.scenario import Peer, Server, scenario
 from lab.tcp.segment import FIN
+from lab.websocket.frames import close
 
 
 @scenario(
@@ -19,7 +20,7 @@ def in_segments(peer: Peer, server: Server) -> None:
     site = server.websocket()
     ws = peer.another().websocket(site)
     ws.open()
-    ws.close(1000, "so long", cut=1)
+    ws.send(close(1000, "so long"), cut=1)
     ws.expect_close_echoed(1000)
     ws.expect_end()
 

@@ -17,8 +17,9 @@ def bad_interleaved(peer: Peer, server: Server) -> None:
     for first, second in ((text, binary), (binary, text), (text, text), (binary, binary)):
         ws = peer.another().websocket(site)
         ws.open()
-        ws.send(first(b"one, ", fin=False), second(b"uno, ", fin=False))
-        ws.send(continuation("two"), continuation("due"))
+        ws.send(
+            first(b"one, ", fin=False), second(b"uno, ", fin=False), continuation(b"two"), continuation(b"due")
+        )  # fmt: skip
         ws.expect_failed(1002)
 
     ws = peer.websocket(site)

@@ -1,7 +1,5 @@
-from dataclasses import replace
-
 from lab.scenario import Peer, Server, scenario
-from lab.websocket.frames import close, continuation, ping, pong, text
+from lab.websocket.frames import continuation, text
 
 
 @scenario(
@@ -13,18 +11,18 @@ from lab.websocket.frames import close, continuation, ping, pong, text
 def bad_rsv_bits(peer: Peer, server: Server) -> None:
     """RSV1, RSV2 and RSV3 are 0 unless an extension was agreed upon in the opening handshake; here none was.
 
-    Each of them fails the connection, whatever frame it stands in: the first of a message, a further one, a control
-    frame.
+    Each of them fails the connection: in a whole message, in the first of two fragments, and in the second.
     """
     site = server.websocket()
-    frames = text("squeezed"), continuation("squeezed"), ping(b"squeezed"), pong(), close(1000)
-    for frame in frames:
-        for bit in (4, 2, 1):
+    for rsv in (4, 2, 1):
+        for frames in (
+            [text("squeezed", rsv=rsv)],
+            [text("squee", rsv=rsv, fin=False), continuation("zed")],
+            [text("squee", fin=False), continuation("zed", rsv=rsv)],
+        ):
             ws = peer.another().websocket(site)
             ws.open()
-            if frame.opcode == 0:
-                ws.send(text("plain", fin=False))
-            ws.send(replace(frame, rsv=bit))
+            ws.send(*frames)
             ws.expect_failed(1002)
 
     ws = peer.websocket(site)
