@@ -221,7 +221,7 @@ def said(parts: Sequence[Part]) -> list[str]:
             continue
         lines.append(in_words(unit, first, behind))
         if len(pieces) > 1 or (first, behind) != (0, unit.length):
-            lines[-1] += f", seq {unit.first_seq + first} to {unit.first_seq + behind - 1}"
+            lines[-1] += f", seq {unit.first_seq + first}..{unit.first_seq + behind - 1}"
     return lines
 
 
@@ -243,5 +243,5 @@ def in_words(unit: Unit, first: int, behind: int) -> str:
         return unit.summary
     size = behind - first
     if first == 0:
-        return f"{unit.summary}: its first {size} of {length or '?'} octets"
+        return f"{unit.summary}: {size} of {length or '?'} octets"
     return f"… {size} of {length or '?'} octets of {unit.name}"

@@ -138,9 +138,9 @@ def test_several_frames_in_one_segment() -> None:
     found = dissect([*opened(), theirs(PSH | ACK, 130, 161, HELLO + b"\x89\x00" + HELLO)])[5]
     assert above(found) == [("WebSocket", 2), ("Payload", 5), ("WebSocket", 2), ("WebSocket", 2), ("Payload", 5)]
     assert found.says == (
-        'TEXT fin len 5 "Hello", seq 130 to 136',
-        "PING fin len 0, seq 137 to 138",
-        'TEXT fin len 5 "Hello", seq 139 to 145',
+        'TEXT fin len 5 "Hello", seq 130..136',
+        "PING fin len 0, seq 137..138",
+        'TEXT fin len 5 "Hello", seq 139..145',
     )
 
 
@@ -158,9 +158,9 @@ def test_a_frame_over_three_segments() -> None:
         [("WebSocket", 4)], [("WebSocket", 2), ("Payload", 2)], [("Payload", 3)],
     ]  # fmt: skip
     assert [one.says for one in found] == [
-        ('TEXT fin masked len 5 "Hello": its first 4 of 11 octets, seq 161 to 164',),
-        ("… 4 of 11 octets of TEXT, seq 165 to 168",),
-        ("… 3 of 11 octets of TEXT, seq 169 to 171",),
+        ('TEXT fin masked len 5 "Hello": 4 of 11 octets, seq 161..164',),
+        ("… 4 of 11 octets of TEXT, seq 165..168",),
+        ("… 3 of 11 octets of TEXT, seq 169..171",),
     ]
     assert found[0].layers[3].note == "octets 0 to 3 of its 6, the rest in packet 7"
     key = found[1].layers[3].fields
