@@ -176,6 +176,17 @@ ServedBy = Annotated[
         show_default=False,
     ),
 ]
+Services = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--service",
+        metavar="NAME=PORT",
+        help="Offer this service on this port; 0 lets the kernel choose. Services: echo (7007), discard (7009), "
+        "half-close (7010: goes on sending after the client's FIN), close-first (7011: greets, and closes first), "
+        "websocket (7080: the resources below). All of them on these ports when left out.",
+        show_default=False,
+    ),
+]
 Allowed = Annotated[
     bool,
     typer.Option(
@@ -219,6 +230,27 @@ Out = Annotated[
         rich_help_panel=REPORT,
     ),
 ]
+
+
+def websocket_help() -> str:
+    """The resources of `lab serve`'s WebSocket service, as the help shows them below the options."""
+    from lab.server.sites.pages import EVERYWHERE, PAGES, Parameter
+
+    def told(parameters: tuple[Parameter, ...]) -> str:
+        return ", ".join(f"[b]{each.shown}[/] {each.text}" for each in parameters)
+
+    lines = ["WebSocket, such as ws://localhost:7080/echo (messages in JSON, but for /echo; no compression):"]
+    for page in PAGES:
+        sent = f" Takes {', '.join(page.sent)}." if page.sent else ""
+        query = f" Query: {told(page.parameters)}." if page.parameters else ""
+        lines.append(f"  [b]{page.shown}[/]  {page.text}.{sent}{query}")
+    lines.append(f"Query of each: {told(EVERYWHERE)}.")
+    lines.append(
+        "A subscriber that does not read is dropped with a RST when more than its backlog waits beside what the kernel "
+        "holds for it, and delays nobody; /echo holds back instead, and reads no more. A message of more than 1 MiB is "
+        "refused with 1009, a binary one where text is taken with 1003."
+    )
+    return "\n\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,10 @@ from clients import everything, frame, head, opened, request
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from lab.cli.options import websocket_help
 from lab.server.client import Agent
 from lab.server.sites.edit import Edit
+from lab.server.sites.pages import EVERYWHERE, PAGES
 
 WITHIN = 20.0
 
@@ -316,3 +318,13 @@ def test_tcp_keep_alive_is_switched_on_where_it_is_asked_for(target: str, timer:
         while running() != timer and time.monotonic() < until:
             time.sleep(0.01)
         assert running() == timer
+
+
+def test_the_help_tells_every_resource_and_every_parameter() -> None:
+    told = websocket_help()
+    for page in PAGES:
+        assert page.shown in told
+        for parameter in (*page.parameters, *EVERYWHERE):
+            assert parameter.shown in told
+    assert "/chat/ROOM" in told
+    assert "every=0.5" in told

@@ -23,6 +23,11 @@ class Parameter:
     whole: bool = False
     """Whether it must be a whole number."""
 
+    @property
+    def shown(self) -> str:
+        """As the help has it: `every=1`, or `after=N` where there is no default."""
+        return f"{self.name}=N" if self.default is None else f"{self.name}={self.default:.7g}"
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -34,6 +39,8 @@ class Page:
     named: str = ""
     """What the second segment names ("ROOM"); empty: there is none."""
     parameters: tuple[Parameter, ...] = ()
+    sent: tuple[str, ...] = ()
+    """The JSON that it takes."""
 
     @property
     def shown(self) -> str:
@@ -44,10 +51,8 @@ class Page:
 EVERYWHERE: Final = (
     Parameter("after", 0, 1e9, "close when N messages have come", whole=True),
     Parameter("code", 1000, 4999, "close with this code then", 1000, whole=True),
-    Parameter("ping", 0.01, 3600, "send a Ping every S seconds, drop a client whose Pong takes longer than that"),
-    Parameter(
-        "keepalive", 1, 3600, "TCP keep-alive: probe after S idle seconds and each S on, drop after 2", whole=True
-    ),
+    Parameter("ping", 0.01, 3600, "send a Ping every N seconds, and drop a client whose Pong takes longer"),
+    Parameter("keepalive", 1, 3600, "TCP keep-alive: probe after N idle seconds and every N, twice", whole=True),
     Parameter("backlog", 0, 1 << 30, "octets that may wait for a subscriber that does not read", 262_144, whole=True),
 )
 """Parameters that every resource takes."""
@@ -61,12 +66,22 @@ def _every(seconds: float) -> Parameter:
 
 PAGES: Final[tuple[Page, ...]] = (
     Page("echo", "sends back each message that it is sent, of the same type"),
-    Page("chat", "say something to all who are in the room, or tell one of them", "ROOM"),
-    Page("game", "moves in, the state of the field back to all players"),
-    Page("edit", "several writers of one text, whose edits all see in one order", "DOC"),
-    Page("ticker", "prices, pushed unasked", parameters=(_every(1.0), _PAD)),
-    Page("score", "goals of a match, pushed as they fall", parameters=(_every(2.0), _PAD)),
-    Page("map", "vehicles that move, pushed as they do", parameters=(_every(0.5), _PAD)),
+    Page(
+        "chat",
+        "what one says goes to all who have opened the room, or to one of them",
+        "ROOM",
+        sent=('{"type":"say","text":…}', '{"type":"tell","to":NAME,"text":…}', '{"type":"name","name":…}'),
+    ),
+    Page("game", "each move brings all players the state of the field", sent=('{"type":"move","dx":-1…1,"dy":-1…1}',)),
+    Page(
+        "edit",
+        "several writers of one text, whose edits all see in one order",
+        "DOC",
+        sent=('{"type":"edit","base":REVISION,"at":…,"delete":COUNT,"insert":TEXT}',),
+    ),
+    Page("ticker", "prices, pushed unasked: the present ones first, then each that moves", "", (_every(1.0), _PAD)),
+    Page("score", "the score of a match first, then each goal", "", (_every(2.0), _PAD)),
+    Page("map", "where three vehicles are first, then each move", "", (_every(0.5), _PAD)),
 )
 """Every resource."""
 
