@@ -155,6 +155,8 @@ class Client:
         self._close: CloseReceived | None = None
         self._close_at: float | None = None
         self._ended = False
+        self._stood = False
+        """Whether the TCP connection ever was ESTABLISHED."""
         self._parts: list[str] | list[bytes] = []
         self._size = 0
         self._events: list[Event] = []
@@ -267,6 +269,7 @@ class Client:
 
     def _look(self, now: float) -> None:
         """Sees what TCP has brought."""
+        self._stood = self._stood or self.driver.endpoint.syn_acked
         if self._upgrades and self.driver.state is TcpState.ESTABLISHED:
             try:
                 self.upgrade(now)
@@ -287,8 +290,8 @@ class Client:
         if end.fin_received and not end.receive_buffer:
             how = "fin"
         elif self.driver.state is TcpState.CLOSED and self.driver.notices:
-            notices = self.driver.notices
-            how = next((word for word in ("reset", "refused") if f"connection {word}" in notices), "timeout")
+            reset = {"connection reset", "connection refused"} & set(self.driver.notices)
+            how = ("reset" if self._stood else "refused") if reset else "timeout"
         else:
             return
         self._ended = True
