@@ -350,7 +350,7 @@ class WebSocket:
 
         Returns the code.
         """
-        wanted = " or ".join("no code" if code is None else str(code) for code in codes)
+        wanted = " or ".join("no code" if code is None else str(code) for code in dict.fromkeys(codes))
         read, packet = self._next_frame(f"a Close {wanted}".rstrip(), within)
         if read.frame.opcode != Opcode.CLOSE:
             self._object("opcode", f"CLOSE {wanted}".rstrip(), read.frame.describe(),
