@@ -20,9 +20,10 @@ def bad_random(peer: Peer, server: Server) -> None:
         octets[0] |= 0x10
         ws = peer.another().websocket(site)
         ws.open()
-        ws.answers = False
-        ws.send_bytes(bytes(octets))
-        ws.finish()
+        with ws.held() as ours:
+            ws.send_bytes(bytes(octets))
+            ws.finish()
+        ws.put(*ours)
         ws.expect_over(1002, 1007, 1008, 1009)
 
         ws = peer.another().websocket(site)
