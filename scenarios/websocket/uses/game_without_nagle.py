@@ -1,0 +1,45 @@
+from typing import Any
+
+from lab.scenario import Peer, Server, scenario
+
+
+@scenario(
+    "A game does not wait for acknowledgements",
+    documents=["RFC 9293 §3.7.4", "RFC 6455 §1.1"],
+    evidence_for=["MUST-17", "9293-3.7.4-nagle-rule", "6455-6.1-transmit", "6455-5.1-data-any-time"],
+    needs="services",
+)
+def game_without_nagle(peer: Peer, server: Server) -> None:
+    """Many small moves in a row, and a small state for each. Nagle's algorithm would let one small segment out and hold
+    the others back until it is acknowledged. The server's program has switched that off: all states come, though none
+    of our ACKs does.
+    """
+    ws = peer.websocket(server.websocket("/game"))
+    ws.open()
+    own = ws.hear(type="welcome")["you"]
+    ws.hear(type="state", by=own, input=0, passing=("welcome",))
+    moves = range(1, 11)
+
+    with ws.held() as inputs:
+        for _ in moves:
+            ws.say(type="move", dx=1, dy=0)
+    acknowledged, before = inputs[0].ack, len(peer.segments())
+    ws.put(*inputs)
+    with ws.held():  # and so are our ACKs
+        states: list[dict[str, Any]] = []
+        while len(states) < len(moves):
+            state = ws.hear(type="state")
+            states += [state] if state["by"] == own else []
+        answers = [p for p in peer.segments()[before:] if p.sender == "server" and p.segment and p.segment.payload]
+    peer.check(
+        [state["input"] for state in states] == list(moves), "payload", "a state for each move, in order",
+        str([state["input"] for state in states]), "each move is answered with a state",
+    )  # fmt: skip
+    small = {p.segment.seq for p in answers if p.segment is not None and len(p.segment.payload) < 536}
+    peer.check(
+        len(small) >= 3, "payload", "several small segments", str(len(small)),
+        "the server sends the next small segment though the one before is not acknowledged",
+    )  # fmt: skip
+    told = [p.segment.ack for p in peer.segments() if p.sender == "peer" and p.segment][-1]
+    peer.check(told == acknowledged, "ack", str(acknowledged), str(told), "none of them was acknowledged by us")
+    ws.leave(pushed=True)
