@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -51,7 +52,7 @@ class WebSockets:
             "map": feeds.serve,
         }
         self._servers: list[Server] = []
-        self._connections: set[Connection] = set()
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_without_descriptors)
         self._starting = loop.create_task(self._start(listeners))
@@ -74,13 +75,14 @@ class WebSockets:
             )
 
     def _connection(self, *arguments: Any, **options: Any) -> Connection:
-        return Connection(*arguments, **options)
+        connection = Connection(*arguments, **options)
+        self._connections.add(connection)
+        return connection
 
     async def _serve(self, connection: Any) -> None:
         """One client, from the 101 to the end of its connection."""
         assert isinstance(connection, Connection)
         word = connection.word = self._words.begin(connection.remote_address[:2], connection.visit.target)
-        self._connections.add(connection)
         watch = asyncio.get_running_loop().create_task(connection.watch())
         code = CloseCode.NORMAL_CLOSURE
         try:
@@ -92,7 +94,6 @@ class WebSockets:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
             await connection.close(code)
-            self._connections.discard(connection)
             self._words.end(word, connection.close_code or CloseCode.ABNORMAL_CLOSURE, connection.close_reason or "")
 
     async def close(self, within: float = GOING) -> None:
@@ -105,7 +106,7 @@ class WebSockets:
             _, late = await asyncio.wait(gone, timeout=within)
             if late:
                 for connection in list(self._connections):
-                    connection.transport.abort()
+                    connection.transport.abort()  # does nothing where it has gone
                 await asyncio.wait(late)
 
 

@@ -281,7 +281,30 @@ def test_the_program_closes_after_as_many_messages_as_asked_for(served: Agent, p
         client.sendall(frame(0x81, b"ignored") + frame(0x88, b"\x0f\xa1"))
         assert client.recv(1) == b""
         client.shutdown(socket.SHUT_WR)
-        assert served.program("ipv4", client.getsockname()[:2]).code == 4001
+        program = served.program("ipv4", client.getsockname()[:2])
+        assert (program.code, program.messages) == (4001, 1)
+
+
+@pytest.mark.parametrize("fin", [False, True])
+def test_what_came_before_a_close_is_answered_before_it(fin: bool, served: Agent, port: int) -> None:
+    long = bytes(1 << 20)
+    with opened(port) as client:
+        client.sendall(HELLO + frame(0x82, long) + HELLO + PING + frame(0x88, b"\x03\xe8") + HELLO + PING)
+        if fin:
+            client.shutdown(socket.SHUT_WR)
+        heard = everything(client)
+        pong = heard.index(b"\x8a\x04late")
+        heard = heard[:pong] + heard[pong + 6 :]  # a Pong may come between
+        assert (
+            heard == b"\x81\x05Hello\x82\x7f" + len(long).to_bytes(8, "big") + long + b"\x81\x05Hello\x88\x02\x03\xe8"
+        )
+        client.close() if fin else client.shutdown(socket.SHUT_WR)
+
+
+def test_a_close_is_answered_though_the_program_says_nothing(port: int) -> None:
+    with opened(port, "/score") as client:
+        client.sendall(HELLO + frame(0x88))
+        assert everything(client).endswith(b"\x88\x00")
 
 
 def test_the_head_may_come_in_any_pieces_but_not_for_ever(port: int) -> None:

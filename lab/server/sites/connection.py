@@ -32,17 +32,19 @@ _RESET: Final = struct.pack("@ii", 1, 0)
 class Connection(ServerConnection):
     """One client's connection."""
 
+    protocol: Endpoint
     word: Word | None = None
     """What the program knows of it, once it is open."""
 
     def __init__(self, protocol: ServerProtocol, server: Server, **options: Any) -> None:
         super().__init__(Endpoint(), server, **options)
+        self._waits = False  # whether the program waits for a message
+        self._ended = False  # whether the client's FIN came while its Close was not answered
         self._deadline: asyncio.TimerHandle | None = None
 
     @property
     def visit(self) -> Visit:
         """What the client asked for, once it is open."""
-        assert isinstance(self.protocol, Endpoint)
         assert self.protocol.agreed is not None
         return self.protocol.agreed.visit
 
@@ -65,13 +67,33 @@ class Connection(ServerConnection):
     def data_received(self, data: bytes) -> None:
         """Some more octets have come."""
         super().data_received(data)
-        if self.protocol.eof_sent and self._deadline is None:
-            # Our FIN is out. A client that never sends its own would hold the connection for ever.
+        self._answer_close()
+        if self._deadline is None and (self.protocol.eof_sent or self.protocol.owes_close):
+            # A client that never sends its FIN, or reads no answer, would hold the connection for ever.
             self._deadline = self.loop.call_later(CLOSE_WITHIN, self.transport.abort)
         if self.paused:
             self.transport.pause_reading()
         if self.transport.get_write_buffer_size() > FLOOD:
             self.drop("it sent Pings and did not read the Pongs")
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client's FIN has come. Where its Close is not answered yet, that comes first."""
+        self._ended = self.protocol.owes_close
+        if self._ended:
+            return True
+        super().eof_received()
+        return None
+
+    def _answer_close(self) -> None:
+        """Answer the client's Close if the program waits for more, and has had all that came before it."""
+        if self.word is None or not self._waits or not self.protocol.owes_close:
+            return
+        if self.protocol.whole > self.word.messages:
+            return
+        self.protocol.answer_close()
+        self.send_data()
+        if self._ended:
+            self.transport.close()
 
     def pause_writing(self) -> None:
         """The client does not read what is sent to it, so it is not read from either: each Ping would be a Pong."""
@@ -107,9 +129,15 @@ class Connection(ServerConnection):
         assert word is not None
         if word.messages >= numbers.get("after", math.inf):
             await self.close(int(numbers["code"]), "that was the last")
+            raise self.protocol.close_exc  # what came meanwhile is not looked at
         if word.messages % _IN_A_ROW == _IN_A_ROW - 1:
             await asyncio.sleep(0)  # whoever sends many at once must not keep the others waiting
-        message = await super().recv(decode)
+        self._waits = True
+        try:
+            self._answer_close()
+            message = await super().recv(decode)
+        finally:
+            self._waits = False
         word.messages += 1
         return message
 

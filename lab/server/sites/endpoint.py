@@ -2,7 +2,8 @@
 
 The `websockets` library does the work. What it leaves to others, or does otherwise, is done here: the opening handshake
 is held against all of §4.2.1, nothing is answered before the 101, what a frame's header tells to be wrong fails the
-connection at once, so does text that is no UTF-8, and a Close may come between fragments.
+connection at once, so does text that is no UTF-8, and a Close may come between fragments and waits for the answers to
+what came before it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import CLOSING, CONNECTING
+from websockets.protocol import CLOSING, CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
 from lab.server.sites.opening import Agreed, Refused, consider
@@ -42,12 +43,17 @@ class Endpoint(ServerProtocol):
     """A `websockets` server protocol without extensions, stricter than its parent."""
 
     agreed: Agreed | None
+    """What the client asked for and was granted, once it is open."""
+    whole: int
+    """Messages that have come, each whole."""
 
     def __init__(self) -> None:
         # The parent starts the parser, which reads these.
         self.agreed = None
         self._fragmented = False
         self._size = 0
+        self._unanswered: tuple[Frame, Close] | None = None
+        self.whole = 0
         self._text: codecs.IncrementalDecoder | None = None
         super().__init__(max_size=MAX_SIZE, logger=QUIET)
 
@@ -175,19 +181,55 @@ class Endpoint(ServerProtocol):
                 # The parent leaves this to whoever reads the message, and has answered what came behind it by then.
                 self._text.decode(bytes(frame.data), frame.fin)
             self._fragmented = not frame.fin
+            self.whole += frame.fin
             self._size = 0 if frame.fin else self._size + len(frame.data)
         super().recv_frame(frame)
 
     def _take_close(self, frame: Frame) -> None:
-        """The parent's way with a Close, but between two fragments too (§5.4)."""
-        self.close_rcvd = Close.parse(bytes(frame.data))
+        """Take a Close, between two fragments too (§5.4). Raises ProtocolError or UnicodeDecodeError."""
+        close = Close.parse(bytes(frame.data))
         if self.state is CLOSING:
-            self.close_rcvd_then_sent = False
+            self.close_rcvd, self.close_rcvd_then_sent = close, False
+            self._end()
         else:
-            self.send_frame(Frame(Opcode.CLOSE, frame.data))
-            self.close_sent, self.close_rcvd_then_sent = self.close_rcvd, True
-            self.state = CLOSING
-        # The server closes TCP first, and at once (§5.5.1, §7.1.1); what else comes is discarded (§1.4).
+            self._unanswered = frame, close
+            self.parser = self._hold()
+            next(self.parser)
+
+    @property
+    def owes_close(self) -> bool:
+        """Whether the client's Close waits for its answer: the program may answer messages first (§5.5.1)."""
+        return self._unanswered is not None and self.state is OPEN
+
+    def answer_close(self) -> None:
+        """Answer the client's Close with the same (§5.5.1), and close TCP."""
+        assert self._unanswered is not None
+        frame, close = self._unanswered
+        self._unanswered = None
+        self.send_frame(Frame(Opcode.CLOSE, frame.data))
+        self.close_rcvd = self.close_sent = close
+        self.close_rcvd_then_sent = True
+        self.state = CLOSING
+        self._end()
+
+    def send_close(self, code: int | None = None, reason: str = "") -> None:
+        """Send a Close of the program's own, which answers the client's if that has come meanwhile."""
+        super().send_close(code, reason)
+        if self._unanswered is not None:
+            self.close_rcvd, self.close_rcvd_then_sent = self._unanswered[1], True
+            self._unanswered = None
+            self._end()
+
+    def _hold(self) -> Generator[None, None, None]:
+        """In the parser's place between the client's Close and the answer: what comes behind it is discarded (§1.4)."""
+        while not (yield from self.reader.at_eof()):
+            self.reader.discard()
+        if self.owes_close:
+            self.answer_close()
+        yield
+
+    def _end(self) -> None:
+        """The server closes TCP first, and at once (§5.5.1, §7.1.1); what else comes is discarded."""
         self.send_eof()
         self.parser = self.discard()
         next(self.parser)
