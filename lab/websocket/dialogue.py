@@ -22,6 +22,7 @@ from lab.websocket import codes
 from lab.websocket.frames import FrameReader, Opcode, ReadFrame, close_body, is_control, opcode_name, show
 from lab.websocket.handshake import Request, judge, parse_extensions, parse_request
 from lab.websocket.http import Body, Response, ResponseReader
+from lab.websocket.leeway import FITTING
 from lab.websocket.rules import MOST_MESSAGE, Breach, Message, Rules
 
 MOST_KEPT = 2**24
@@ -29,6 +30,8 @@ MOST_KEPT = 2**24
 UNSOLICITED = "unsolicited"
 """The note on a Pong that answers no Ping (RFC 6455 §5.5.3)."""
 MOST_NOTES = 200
+LARGE = 2**16
+"""Octets of a message, from which on nobody can say that a server must take it (RFC 6455 §10.4)."""
 MOST_SENT = 2**26
 """Octets of one frame of the client that are followed."""
 
@@ -57,8 +60,9 @@ class Broken:
 
     @property
     def codes(self) -> tuple[int, ...]:
-        """The codes that fit the server's Close, which it may also leave out (RFC 6455 §7.1.7)."""
-        return self.breach.codes
+        """The codes that fit the server's Close, the best first. It may leave the Close out, too (RFC 6455 §7.1.7)."""
+        best = self.breach.codes
+        return tuple(dict.fromkeys([*best, *(code for one in best for code in FITTING.get(one, ()))]))
 
     @property
     def must_fail(self) -> bool:
@@ -105,11 +109,13 @@ class Seen:
         return self.note == UNSOLICITED
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Ping:
     payload: bytes
     since: float
     where: Literal["before", "behind the bad frame", "behind the Close"]
+    perhaps: bool = False
+    """Whether a Pong came that may be its own: another Ping had the same payload."""
 
 
 class Dialogue:
@@ -138,6 +144,8 @@ class Dialogue:
         """Whether the client sent frames before the answer to its request (RFC 6455 §4.1 forbids it)."""
         self._client = FrameReader(MOST_SENT)
         self._client_rules = Rules(masked=True)
+        self._large = False
+        """Whether the client sent a message that a server may find too large (RFC 6455 §10.4)."""
         self._header_checked = -1
         self._pings: list[_Ping] = []
         self._strange_pong = ""
@@ -226,6 +234,8 @@ class Dialogue:
         if self._failed:
             where = "behind the bad frame"
         opcode = read.frame.opcode
+        size = len(message[1]) if message else max(len(read.frame.payload), self._client_rules.size)
+        self._large = self._large or size >= LARGE
         if message is not None and message[1]:
             mark = _mark(message)
             if where == "before":
@@ -246,6 +256,8 @@ class Dialogue:
 
     def server_sends(self, data: bytes, now: float) -> list[Seen]:
         """The server's next octets, in the order of its stream: what they make, and what is wrong with it."""
+        if self._server.too_large:
+            self._server.feed(data)  # which only counts
         if not data or self._garbage:
             return []
         if self.response is None:
@@ -286,12 +298,14 @@ class Dialogue:
         if self.broken and self.broken.must_fail:
             what = f"to fail the connection: {self.broken.why}"
             return [Owed("tcp close", self.broken.since, what, "RFC 6455 §7.1.7")]
+        if self._garbage:
+            return []
         if self.client_close and self.server_close:
             what = "to close the TCP connection, now that both Close frames are sent"
             return [Owed("tcp close", max(self._closes), what, "RFC 6455 §5.5.1")]
         debts = []
         pings = [ping for ping in self._pings if ping.where == "before"]
-        if pings and not self.server_close:
+        if pings and not pings[-1].perhaps and not self.server_close:
             said = show(Opcode.PING, pings[-1].payload) or "nothing"
             what = f"a Pong with the payload of the latest Ping, {said}" + self._strange_pong
             debts.append(Owed("pong", pings[-1].since, what, "RFC 6455 §5.5.2"))
@@ -311,7 +325,7 @@ class Dialogue:
         findings: list[Finding] = []
         section = "RFC 6455 §4.2.2"
         if response.status == 101:
-            if self._asked is None and (self.request is None or self._head or not self._head_size):
+            if self._asked is None and (self._head or self.request is None):
                 message = "The server accepted a request before its end."
                 findings.append(Finding("response", "nothing yet", response.line, message, section))
             elif self.request is None:
@@ -413,21 +427,21 @@ class Dialogue:
         return self._processed("payload", show(*message), where)
 
     def _pong(self, payload: bytes) -> tuple[Finding | None, str]:
-        for place in range(len(self._pings) - 1, -1, -1):
-            ping = self._pings[place]
-            if ping.payload != payload:
-                continue
-            if ping.where == "before":
-                # Pings before it need no Pong of their own (RFC 6455 §5.5.3).
-                del self._pings[: place + 1]
-                self._strange_pong = ""
-                return None, f"the {place} Pings before it are answered with it" if place else ""
-            if any(p.payload == payload and p.where == "before" for p in self._pings):
-                continue
-            if ping.where == "behind the Close" and self.server_close is None:
+        alike = [ping for ping in self._pings if ping.payload == payload]
+        honest = [ping for ping in alike if ping.where == "before"]
+        if honest:
+            # Pings before it need no Pong of their own; it may also be the Pong of a later one (RFC 6455 §5.5.3).
+            place = self._pings.index(honest[0])
+            del self._pings[: place + 1]
+            for ping in honest[1:]:
+                ping.perhaps = True
+            self._strange_pong = ""
+            return None, f"Of the Pings before it {place} had no Pong." if place else ""
+        if alike:
+            if alike[0].where == "behind the Close" and self.server_close is None:
                 return None, "It answers a Ping that the client sent behind its Close."
-            del self._pings[place]
-            return self._processed("opcode", "PONG", ping.where), ""
+            self._pings.remove(alike[0])
+            return self._processed("opcode", "PONG", alike[0].where), ""
         if any(ping.where == "before" for ping in self._pings):
             self._strange_pong = f"; a Pong with {show(Opcode.PONG, payload) or 'no payload'} answers none"
         return None, UNSOLICITED
@@ -455,7 +469,8 @@ class Dialogue:
             expected = " or ".join(str(fit) for fit in self.broken.codes)
             message = f"The code does not fit what went wrong: {self.broken.why} ({self.broken.section})"
             return Finding("close code", expected, codes.describe(code), message, "RFC 6455 §7.1.7")
-        if code in (1002, 1007) and code != mine and self.broken is None and not self._early and not self._cut:
+        honest = self.broken is None and not (self._early or self._large or self._cut)
+        if code in (1002, 1007) and code != mine and honest:
             message = "The server says that the client broke the protocol, and it has not."
             return Finding("close code", "no Close, or 1000", codes.describe(code), message, "RFC 6455 §7.4.1")
         if code == 1010 and mine != 1010:
@@ -468,11 +483,19 @@ class Dialogue:
         """Whether the client stopped in the middle of a frame and has ended its stream there."""
         return self.client_ended and self._client.waiting > 0
 
+    @property
+    def _server_cut(self) -> bool:
+        """Whether the server's octets end in the middle of a frame."""
+        header = self._server.too_large
+        if header is None:
+            return self._server.waiting > 0
+        return self._server.received - self._server.start < header.whole
+
     def _close_note(self, read: ReadFrame) -> str:
         code, _ = close_body(read.frame.payload)
         if self._failed and code is None:
             return "It has no code; one that fits would be better (§7.1.7, SHOULD)."
-        if self.client_close is None or self._failed:
+        if self.client_close is None or self.broken:
             return ""
         mine, _ = close_body(self.client_close.frame.payload)
         return "" if code == mine else "Its code is not that of the client's Close; typically it is (§5.5.1)."
@@ -492,7 +515,7 @@ class Dialogue:
             return None
         if self.response.status != 101 or self.broken or self.client_ended:
             return None
-        if (self._server.waiting or self._server.too_large) and not reset:
+        if self._server_cut and not reset:
             message = "The server ended the connection in the middle of a frame."
             return Finding("payload", "the whole frame", how, message, "RFC 6455 §5.2")
         if self.server_close is not None:
@@ -500,7 +523,7 @@ class Dialogue:
         if self.client_close is not None:
             message = "The server ended the connection without a Close in answer to the client's."
             return Finding("opcode", "CLOSE", how, message, "RFC 6455 §5.5.1")
-        if reset:
+        if reset or self._large:
             return None
         message = "The server ended the connection without a Close before."
         return Finding("opcode", "CLOSE", how, message, "RFC 6455 §7.1.2")

@@ -129,6 +129,11 @@ class Rules:
         why = f"The {opcode_name(self.opcode)} message before has not ended: its fragments may not be interleaved."
         return Breach("opcode", "CONTINUATION", opcode_name(header.opcode), why, "RFC 6455 §5.4")
 
+    @property
+    def size(self) -> int:
+        """Octets so far of the message that is being sent in fragments."""
+        return self._size
+
     def _begin(self, opcode: int, rsv1: bool) -> None:
         self.opcode = opcode
         self.compressed = rsv1 and bool(self.extensions)
