@@ -28,8 +28,10 @@ from lab.tcp.world import Finding
 from lab.websocket.client import Client, Message
 from lab.websocket.dialogue import Dialogue, Seen
 from lab.websocket.frames import Frame, Opcode, ReadFrame, close_body, opcode_name, ping
+from lab.websocket.frames import binary as binary_frame
 from lab.websocket.frames import close as close_frame
 from lab.websocket.frames import pong as pong_frame
+from lab.websocket.frames import text as text_frame
 from lab.websocket.handshake import Request, Response
 from lab.websocket.leeway import FITTING, LEEWAY
 
@@ -145,11 +147,11 @@ class WebSocket:
 
     def text(self, data: str, *, cut: int | None = None) -> None:
         """A text message, in segments of at most `cut` octets (RFC 6455 §5.6)."""
-        self._do(lambda now: self.client.text(data, now), cut)
+        self._say(text_frame(data), lambda now: self.client.text(data, now), cut)
 
     def binary(self, data: bytes, *, cut: int | None = None) -> None:
         """A binary message (RFC 6455 §5.6)."""
-        self._do(lambda now: self.client.binary(data, now), cut)
+        self._say(binary_frame(data), lambda now: self.client.binary(data, now), cut)
 
     def say(self, **fields: object) -> None:
         """A text message with a JSON object, as the lab's own services take it; `from_` stands for "from"."""
@@ -157,12 +159,16 @@ class WebSocket:
 
     def ping(self, data: bytes = b"") -> None:
         """A Ping, of 125 octets at most (RFC 6455 §5.5.2)."""
-        self._do(lambda now: self.client.ping(data, now))
+        self._say(ping(data), lambda now: self.client.ping(data, now))
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Begin the closing handshake (RFC 6455 §7.1.2)."""
         self._closing = True
-        self._do(lambda now: self.client.close(code, reason, now))
+        self._say(close_frame(code, reason), lambda now: self.client.close(code, reason, now))
+
+    def _say(self, frame: Frame, by_wsproto: Callable[[float], None], cut: int | None = None) -> None:
+        """wsproto knows only of a connection that `open` opened; on any other the lab makes the same frame."""
+        self._do((lambda now: self.client.raw(frame.masked().encode(), now)) if self._raw else by_wsproto, cut)
 
     # Sending whatever one likes
 
