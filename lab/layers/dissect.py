@@ -265,7 +265,7 @@ def _finished(frame: _Frame) -> Dissection:
             if part is not None:
                 layers.append(part)
         ends = inside.source, inside.destination
-        about = inside.told if place.others == "" else f"piece of: {inside.told}"
+        about = inside.told if place.others == "" else f"fragment of: {inside.told}"
         says, flow = tuple(inside.says), inside.flow
     layers += frame.after
     layers.sort(key=lambda layer: layer.start)

@@ -118,7 +118,7 @@ PROTOCOLS: Final = {
         Protocol("ICMPv6", "C", (3,), INTERNET, "what IP has to say of its own: errors, echoes, neighbours"),
         Protocol("TCP", "T", (4,), TRANSPORT, "two programs, numbers, bits, window"),
         Protocol("UDP", "U", (4,), TRANSPORT, "two programs, length, checksum"),
-        Protocol("HTTP", "H", (7,), APPLICATION, "a request or an answer, its fields, an empty line"),
+        Protocol("HTTP", "H", (7,), APPLICATION, "a request or an answer, and its fields"),
         Protocol("WebSocket", "W", (7,), APPLICATION, "end and kind of a message, length, mask"),
         Protocol(PAYLOAD, "P", (7,), APPLICATION, "what the programs have to say"),
         Protocol(DATA, "D", (), "not known", "octets that the lab does not take apart"),

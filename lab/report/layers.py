@@ -15,6 +15,10 @@ MOST_PACKETS = 1000
 """Of a longer list only the first and the last half of so many are drawn."""
 MOST_OCTETS = 2048
 """Of a layer only so many octets are drawn."""
+MOST_LAYERS = 24
+"""Of a packet with more layers, such as one with very many frames, only the first and the last half are drawn."""
+_SAYS = 8
+"""Of what a packet carries, so much is told above its page."""
 _CONNECTIONS = 12
 """So many are named above a list."""
 
@@ -44,15 +48,30 @@ def page(capture: Capture, number: int, *, width: int = 80, glyphs: Glyphs = UNI
     lines: list[Line] = [[(facts[0], "head"), (f"  {'  '.join(facts[1:])}", "dim")]]
     if packet.source:
         lines += wrapped(f"{packet.source} → {packet.destination}", width)
-    lines += wrapped("; ".join([packet.about, *packet.says]), width)
+    says = list(packet.says)
+    if len(says) > _SAYS:
+        says[_SAYS - 1 :] = [f"{glyphs.ellipsis} {len(says) - _SAYS + 1} more"]
+    lines += wrapped("; ".join([packet.about, *says]), width)
     lines += [[], *_models(packet, width, glyphs)]
     lines += [[], *_adding(packet, width, glyphs)]
-    for layer in packet.layers:
-        lines += [[], *_fields(layer, width, glyphs)]
-    lines += [[], [("octets", "head"), ("  each row belongs to the layer whose letter it begins with", "dim")]]
-    for layer in packet.layers:
-        lines += _octets(packet.frame, layer, width, glyphs)
+    for one in _few(packet.layers):
+        lines += [[], *(_fields(one, width, glyphs) if isinstance(one, Layer) else [_left_out(one, glyphs)])]
+    lines += [[], [("octets", "head"), ("  each row is of the layer whose letter it has", "dim")]]
+    for one in _few(packet.layers):
+        lines += _octets(packet.frame, one, width, glyphs) if isinstance(one, Layer) else [_left_out(one, glyphs)]
     return lines
+
+
+def _few(layers: Sequence[Layer]) -> list[Layer | int]:
+    """The layers, or of very many the first and the last, and how many were left out between."""
+    half = MOST_LAYERS // 2
+    if len(layers) <= MOST_LAYERS:
+        return list(layers)
+    return [*layers[:half], len(layers) - MOST_LAYERS, *layers[-half:]]
+
+
+def _left_out(number: int, glyphs: Glyphs) -> Line:
+    return [(f"{glyphs.ellipsis} {count(number, 'layer')} more of this packet: --json tells them", "dim")]
 
 
 # The two models
@@ -60,7 +79,8 @@ def page(capture: Capture, number: int, *, width: int = 80, glyphs: Glyphs = UNI
 
 def _models(packet: Dissection, width: int, glyphs: Glyphs) -> list[Line]:
     """OSI's seven beside TCP/IP's four, this packet's headers beside them; the highest first, as in every figure."""
-    lines: list[Line] = [[("   OSI           TCP/IP       header", "head"), ("octets".rjust(_NAME + 3), "head")]]
+    names = _names(width)
+    lines: list[Line] = [[("   OSI           TCP/IP       header".ljust(30 + names), "head"), ("octets", "head")]]
     jobs = _jobs(packet.layers)
     said = ""
     for osi in reversed(OSI):
@@ -70,8 +90,9 @@ def _models(packet: Dissection, width: int, glyphs: Glyphs) -> list[Line]:
         start: Line = [(f"{osi.number}  {osi.name:12}  ", ""), (f"{beside:11}  ", _STYLES[four.name])]
         rows: list[Line] = []
         own = [layer for layer in packet.layers if layer.osi and min(layer.osi) == osi.number]
-        for layer in reversed(own):
-            rows.append([*start, *_headline(layer, glyphs)])
+        for one in reversed(_few(own)):
+            row = _headline(one, names, glyphs) if isinstance(one, Layer) else _left_out(one, glyphs)
+            rows.append([*start, *row])
             start = [(" " * 17, ""), (f"{glyphs.life:11}  ", _STYLES[four.name])]
         if not rows:
             why = jobs.get(osi.number) or osi.nowhere or _absent(packet, osi.number)
@@ -86,13 +107,19 @@ def _models(packet: Dissection, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 _NAME = 27
+"""Columns of the longest name, its letter before it."""
 
 
-def _headline(layer: Layer, glyphs: Glyphs) -> Line:
+def _names(width: int) -> int:
+    """Columns for names in the table."""
+    return min(_NAME, width - 48)
+
+
+def _headline(layer: Layer, names: int, glyphs: Glyphs) -> Line:
     """A layer in the table: its letter, name, octets and where they are."""
     where = f"{layer.start} to {layer.end - 1}"
-    name = f"{letter(layer)} {cut(layer.name, _NAME - 2, glyphs)}"
-    return [(name.ljust(_NAME), style(layer)), (f"{layer.octets:6}", ""), (f"  {where}", "dim")]
+    name = f"{letter(layer)} {cut(layer.name, names - 2, glyphs)}"
+    return [(name.ljust(names), style(layer)), (f"{layer.octets:6}", ""), (f"  {where}", "dim")]
 
 
 def _absent(packet: Dissection, osi: int) -> str:
@@ -133,10 +160,17 @@ def style(layer: Layer) -> str:
 
 def _adding(packet: Dissection, width: int, glyphs: Glyphs) -> list[Line]:
     """What each layer adds to what it is given, in the order in which the sender puts them on."""
-    lines: list[Line] = [[("what each layer adds", "head"), ("  in the sender's order, octets so far behind", "dim")]]
+    lines: list[Line] = [[("what each layer adds", "head"), ("  in the sender's order, with the sum", "dim")]]
     total = 0
-    for layer in wrapping(packet.layers):
+    ordered = wrapping(packet.layers)
+    drawn = {id(one) for one in _few(ordered)}
+    left = len(ordered) > MOST_LAYERS
+    for layer in ordered:
         total += layer.octets
+        if id(layer) not in drawn:
+            lines += [_left_out(len(ordered) - MOST_LAYERS, glyphs)] if left else []
+            left = False
+            continue
         line: Line = [("   " if total == layer.octets else " + ", "dim")]
         line += [(f"{letter(layer)} {cut(layer.name, _NAME - 7, glyphs):{_NAME - 7}}", style(layer))]
         line += [(f"{layer.octets:6}", ""), (f" {total:6}  ", "dim")]
@@ -186,7 +220,7 @@ def _fields(layer: Layer, width: int, glyphs: Glyphs) -> list[Line]:
         name = cut(one.name, names, glyphs).ljust(names) + "  "
         room = max(width - len(before) - len(name), 16)
         unset = one.bits is not None and one.value == "0"
-        value = wrapped(one.value, room)
+        value = wrapped(one.value, room, style="dim" if unset else "")
         if one.meaning and len(value) == 1 and len(one.value) + 2 + len(one.meaning) <= room:
             value[0] = [(one.value, "dim" if unset else ""), (f"  {one.meaning}", "dim")]
         elif one.meaning:
@@ -318,11 +352,13 @@ def _shares(sums: Sequence[dict[str, tuple[Layer, int]]], width: int, glyphs: Gl
     if not whole:
         return [[("no octets", "dim")]]
     lines: list[Line] = [[(f"what each layer took of {count(whole, 'octet')}", "head")]]
-    room = max(width - _NAME - 44, 10)
+    wide = width >= 72
+    room = max(width - (64 if wide else 54), 0)
     for layer, octets in sorted(totals.values(), key=lambda one: min(one[0].osi or (8,))):
         names = "/".join(map(str, layer.osi)) if len(layer.osi) < 3 else f"{layer.osi[0]}+"
         line: Line = [(f"{letter(layer)} {layer.name:{_NAME - 2}}", style(layer))]
-        line += [(f"OSI {names:4} {layer.tcpip:12.12}", "dim"), (f"{octets:10,} {octets / whole:5.0%}  ", "")]
+        line.append((f"OSI {names:4}" + f" {layer.tcpip:12.12}" * wide, "dim"))
+        line.append((f"{octets:10,} {octets / whole:5.0%}  ", ""))
         lines.append([*line, (glyphs.bar * round(room * octets / whole), style(layer))])
     return lines
 

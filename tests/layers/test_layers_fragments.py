@@ -105,7 +105,7 @@ def test_a_message_in_fragments_is_read_with_its_stream() -> None:
         parts.append(ether(ip4(segment[at : at + 16], bits=bits, ident=3, to_server=False), 0x0800, to_server=False))
     assert shapes([*opened(), *parts])[5:] == [[("TCP", 16)], [("TCP", 4), ("WebSocket", 2), ("Payload", 5)]]
     last = dissect([*opened(), *parts])[6]
-    assert last.about == "piece of: PSH+ACK seq 130 ack 161 len 7"
+    assert last.about == "fragment of: PSH+ACK seq 130 ack 161 len 7"
     assert last.says == ('TEXT fin len 5 "Hello"',)
 
 
