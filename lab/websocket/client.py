@@ -33,6 +33,8 @@ from lab.websocket.rules import MOST_MESSAGE
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that it waits for the server to close TCP, before it does so itself (RFC 6455 §7.1.1)."""
+MOST_WAITING = 2**16
+"""Octets that may wait to be sent before it stops answering Pings but the latest."""
 NO_CODE, ABNORMAL = 1005, 1006
 """What the program is told where a Close had no code, and where none came (RFC 6455 §7.1.5)."""
 
@@ -128,7 +130,7 @@ class Client:
         """`host` as the Host field has it, with the port unless that is 80; `target` the path and query.
 
         `answers`: whether it answers a Ping with a Pong, a Close with a Close and the server's FIN with its own, and
-        ends what failed, by itself; otherwise whoever drives it does. `most`: octets, or characters, of one message.
+        ends what failed, by itself; otherwise whoever drives it does. `most`: octets of one message.
         """
         self.driver = Driver(endpoint)
         self.host = host
@@ -157,8 +159,9 @@ class Client:
         self._ended = False
         self._stood = False
         """Whether the TCP connection ever was ESTABLISHED."""
-        self._parts: list[str] | list[bytes] = []
-        self._size = 0
+        self._message = bytearray()
+        """What has come of a message that has not ended; of a text in UTF-8."""
+        self._pong_due: ws.Pong | None = None
         self._events: list[Event] = []
 
     # Calls
@@ -276,6 +279,7 @@ class Client:
             except ClientError as error:
                 self._upgrades = False
                 self._fail(1002, str(error), now)
+        self._pong(now)
         data = self.driver.receive()
         if data:
             if self.tap:
@@ -341,24 +345,32 @@ class Client:
                 self._collect(data, event.message_finished, now)
             case ws.Ping():
                 self._events.append(Pinged(bytes(event.payload)))
-                if self.answers and not self._close_sent:
-                    self._answer(event.response(), now)
+                if self.answers:
+                    self._pong_due = event.response()
+                    self._pong(now)
             case ws.Pong():
                 self._events.append(Ponged(bytes(event.payload)))
             case ws.CloseConnection():
                 self._closes(event, now)
 
-    def _collect(self, data: str | bytes, final: bool, now: float) -> None:
-        self._size += len(data)
-        if self._size > self._most:
-            self._fail(1009, f"a message of more than {self._most} octets or characters", now)
+    def _pong(self, now: float) -> None:
+        """Answers the latest Ping, as soon as the server takes what is waiting for it: so a flood of Pings from one
+        that does not read fills no memory (RFC 6455 §5.5.3).
+        """
+        if self._pong_due is None or self.driver.endpoint.unsent > MOST_WAITING:
             return
-        if data or final:
-            self._parts.append(data)  # type: ignore[arg-type]
-        if final:
-            whole = "".join(self._parts) if isinstance(data, str) else b"".join(self._parts)  # type: ignore[arg-type]
-            self._parts, self._size = [], 0
-            self._events.append(Message(whole))
+        due, self._pong_due = self._pong_due, None
+        if not self._close_sent:
+            self._answer(due, now)
+
+    def _collect(self, data: str | bytes, final: bool, now: float) -> None:
+        self._message += data.encode() if isinstance(data, str) else data
+        if len(self._message) > self._most:
+            self._fail(1009, f"a message of more than {self._most} octets", now)
+        elif final:
+            whole = bytes(self._message)
+            self._message.clear()
+            self._events.append(Message(whole.decode() if isinstance(data, str) else whole))
 
     def _closes(self, event: ws.CloseConnection, now: float) -> None:
         if self._ws.state not in (ConnectionState.REMOTE_CLOSING, ConnectionState.CLOSED):
@@ -384,7 +396,7 @@ class Client:
     def _fail(self, code: int, why: str, now: float) -> None:
         """Fail the WebSocket connection (RFC 6455 §7.1.7)."""
         self._failed = True
-        self._parts, self._size = [], 0
+        self._message.clear()
         self._events.append(Failed(code, why))
         if not self.answers:
             return

@@ -48,7 +48,7 @@ class Rules:
         """The type of the message that is being sent in fragments, None where there is none."""
         self.compressed = False
         """Whether that message is (RFC 7692 §6); its payload is not looked into."""
-        self._parts: list[bytes] = []
+        self._payload = bytearray()
         self._size = 0
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
         self._spoilt = False
@@ -85,9 +85,9 @@ class Rules:
         text = self._text(frame.payload, frame.fin)
         self._size += len(frame.payload)
         if self._size <= MOST_MESSAGE:
-            self._parts.append(frame.payload)
+            self._payload += frame.payload
         else:
-            self._parts.clear()
+            self._payload.clear()
         message = self._end() if frame.fin else None
         return _graver(breach, text), message
 
@@ -137,13 +137,13 @@ class Rules:
     def _begin(self, opcode: int, rsv1: bool) -> None:
         self.opcode = opcode
         self.compressed = rsv1 and bool(self.extensions)
-        self._parts, self._size, self._spoilt = [], 0, False
+        self._payload, self._size, self._spoilt = bytearray(), 0, False
         self._utf8.reset()
 
     def _end(self) -> Message | None:
         assert self.opcode is not None
-        message = (self.opcode, b"".join(self._parts)) if self._size <= MOST_MESSAGE else None
-        self.opcode, self._parts, self._size = None, [], 0
+        message = (self.opcode, bytes(self._payload)) if self._size <= MOST_MESSAGE else None
+        self.opcode, self._payload, self._size = None, bytearray(), 0
         return message
 
     def _text(self, payload: bytes, final: bool) -> Breach | None:

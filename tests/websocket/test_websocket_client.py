@@ -484,7 +484,39 @@ def test_a_flood_is_not_kept() -> None:
     client.open(0.0)
     link.until(Ended)
     assert [e.code for e in link.events if isinstance(e, Failed)] == [1009]
-    assert client._size == 0
+    assert client._message == b""
+
+
+def test_fragments_without_an_end_are_not_kept() -> None:
+    client = Client(endpoint(1), "h")
+    link = Link(client, ScriptedServer(endpoint(1), ANSWER, b"\x01\x00" + b"\x00\x00" * 20000, closes=True))
+    client.open(0.0)
+    link.until(Ended)
+    assert client._message == b""
+    assert link.story() == [Opened(None, ()), Ended("fin", 1006)]
+
+
+def test_a_flood_of_pings_from_one_that_does_not_read_fills_no_memory() -> None:
+    client = Client(endpoint(1), "h")
+    server = ScriptedServer(endpoint(1), ANSWER)
+    link = Link(client, server)
+    client.open(0.0)
+    link.until(Opened)
+    server.driver.reading = False
+    flood = b"".join(frames.ping(f"{n:0125}".encode()).encode() for n in range(4000))
+    server.driver.send(flood, link.now)
+    link.until(Pinged, 4000)
+    assert client.driver.endpoint.unsent <= 2**16 + 131
+    server.driver.reading = True
+    link.run(
+        lambda: server.heard.count(b"\x8a\xfd") > 0 and not client.driver.endpoint.unsent and client._pong_due is None
+    )
+    link.run(lambda: client.driver.endpoint.snd_una == client.driver.endpoint.snd_nxt)
+    pongs = frames.FrameReader().feed(server.heard.partition(b"\r\n\r\n")[2])
+    numbers = [int(pong.frame.payload) for pong in pongs]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == 3999
+    assert len(numbers) < 4000
 
 
 def test_the_handshake_of_websockets_is_taken_as_it_is() -> None:

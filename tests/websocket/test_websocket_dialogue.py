@@ -566,6 +566,8 @@ def test_memory_is_bounded_whatever_the_server_sends(monkeypatch: pytest.MonkeyP
     for _ in range(300):
         hears(dialogue, b"\x01\x00", binary(bytes(100), fin=False))
     assert dialogue._server_rules.size == 100
+    hears(dialogue, b"\x00\x00" * 10_000)
+    assert dialogue._server_rules._payload == bytes(100)
     huge = opened()
     hears(huge, frames.binary(announced=2**40))
     for _ in range(100):
