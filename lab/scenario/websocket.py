@@ -564,12 +564,18 @@ class WebSocket:
         return seen, packet
 
     def _until(self, holds: Callable[[], bool], within: float, expected: str, section: str = "") -> None:
-        """Wait for it. Where it does not come, say so: the server's silence or its end is what was observed."""
-        self.bench.wait_until(lambda: holds() or bool(self.ended), within)
-        self.bench.stop_if_wrong()
-        if holds():
-            return
+        """Wait for it. Where it does not come, say so: the server's silence or its end is what was observed.
+
+        `within` is how long the server may be silent: as long as its octets come, it is given ten times that.
+        """
         bench, connection = self.bench, self.connection
+        end, had = bench.now() + 10 * within, None
+        while had != self.client.driver.endpoint.rcv_nxt and bench.now() <= end:
+            had = self.client.driver.endpoint.rcv_nxt
+            bench.wait_until(lambda: holds() or bool(self.ended), within)
+            bench.stop_if_wrong()
+            if holds():
+                return
         bench.checks += 1
         if bench.testbed.settle == "wait" and not connection.server_spoke:
             bench.cannot_tell(
@@ -703,7 +709,11 @@ class WebSocket:
                          first.section, self.connection.last_seen)  # fmt: skip
 
 
-_SECTION = {Opcode.PONG: "RFC 6455 §5.5.3", Opcode.PING: "RFC 6455 §5.5.2", Opcode.CLOSE: "RFC 6455 §5.5.1"}
+_SECTION: dict[int, str] = {
+    Opcode.PONG: "RFC 6455 §5.5.3",
+    Opcode.PING: "RFC 6455 §5.5.2",
+    Opcode.CLOSE: "RFC 6455 §5.5.1",
+}
 
 
 def _incidental(seen: Seen) -> bool:
