@@ -1,23 +1,28 @@
+from collections.abc import Callable
 from dataclasses import replace
 
 from lab.scenario import Peer, Server, scenario
 
-WAYS = {
-    "names in lower case": lambda fields: [(name.lower(), value) for name, value in fields],
-    "names in capitals": lambda fields: [(name.upper(), value) for name, value in fields],
+Fields = tuple[tuple[str, str], ...]
+
+WAYS: dict[str, Callable[[Fields], Fields]] = {
+    "names in lower case": lambda fields: tuple((name.lower(), value) for name, value in fields),
+    "names in capitals": lambda fields: tuple((name.upper(), value) for name, value in fields),
     "the last field first": lambda fields: fields[::-1],
-    "Upgrade: WEBSOCKET": lambda fields: [(name, "WEBSOCKET" if name == "Upgrade" else v) for name, v in fields],
-    "Connection: keep-alive, UPGRADE": lambda fields: [
-        (name, "keep-alive, UPGRADE" if name == "Connection" else value) for name, value in fields
-    ],
-    "fields that nobody knows": lambda fields: [
+    "Upgrade: WEBSOCKET": lambda fields: _with(fields, "Upgrade", "WEBSOCKET"),
+    "Connection: keep-alive, UPGRADE": lambda fields: _with(fields, "Connection", "keep-alive, UPGRADE"),
+    "fields that nobody knows": lambda fields: (
         ("X-Nobody-Knows-This", "at all"),
         *fields,
         ("Cookie", "a=1; b=2"),
         ("User-Agent", "by hand"),
         ("X-Empty", ""),
-    ],
+    ),
 }
+
+
+def _with(fields: Fields, name: str, value: str) -> Fields:
+    return tuple((each, value if each == name else old) for each, old in fields)
 
 
 @scenario(
@@ -44,6 +49,6 @@ def names_in_any_case_and_order(peer: Peer, server: Server) -> None:
         ws = (peer.another() if number else peer).websocket(site)
         peer.say(way)
         request = ws.upgrade()
-        ws.request(replace(request, headers=tuple(change(request.headers))))
+        ws.request(replace(request, headers=change(request.headers)))
         ws.expect_response(101)
         ws.leave()
