@@ -51,7 +51,8 @@ def page(capture: Capture, number: int, *, width: int = 80, glyphs: Glyphs = UNI
     says = list(packet.says)
     if len(says) > _SAYS:
         says[_SAYS - 1 :] = [f"{glyphs.ellipsis} {len(says) - _SAYS + 1} more"]
-    lines += wrapped("; ".join([packet.about, *says]), width)
+    for text in [packet.about, *says]:
+        lines += wrapped(text, width, then="  ")
     lines += [[], *_models(packet, width, glyphs)]
     lines += [[], *_adding(packet, width, glyphs)]
     for one in _few(packet.layers):
@@ -267,6 +268,8 @@ def _octets(frame: bytes, layer: Layer, width: int, glyphs: Glyphs) -> list[Line
 def overview(capture: Capture, *, width: int = 80, glyphs: Glyphs = UNICODE) -> list[Line]:
     """A line for each packet, with the octets of each layer; what the layers took in all; the next step."""
     packets = capture.packets
+    if not packets:
+        return [[("no packet was captured", "dim")]]
     width = min(width, 120)
     lines = _connections(packets, width, glyphs)
     lines.append([(f"{'#':>{_digits(packets)}}    time    octets  layers", "head")])

@@ -39,7 +39,8 @@ def masked() -> Capture:
 MASKED = """\
 packet 5 of 5  4.00 ms  65 octets  connection 1
 192.0.2.2:40000 → 192.0.2.1:7080
-PSH+ACK seq 39 ack 1 len 11; TEXT fin masked len 5 "Hello"
+PSH+ACK seq 39 ack 1 len 11
+TEXT fin masked len 5 "Hello"
 
    OSI           TCP/IP       header                     octets
 7  Application   Application  P Payload                       5  60 to 64
@@ -177,7 +178,7 @@ def test_a_long_payload_is_not_drawn_to_its_end() -> None:
 def test_very_many_frames_in_a_packet() -> None:
     one = capture(frame(39, bytes.fromhex("898000000000") * 200))
     drawn = plain(page(one, 5))
-    assert len(drawn.splitlines()) < 350
+    assert len(drawn.splitlines()) < 450
     assert drawn.count("… 176 layers more of this packet: --json tells them") == 1  # of 200 at layer 7
     assert drawn.count("… 179 layers more of this packet: --json tells them") == 3  # of 203 in all
     assert " 1254  two stations" in drawn
@@ -203,7 +204,7 @@ def test_other_packets() -> None:
     assert "no octets: somewhere in Data" in plain(page(one, 4))
     for number in range(1, 5):
         page(one, number)
-    assert "no octets" in plain(overview(Capture([], [])))
+    assert plain(overview(Capture([], []))) == "no packet was captured"
 
 
 def test_what_is_wrong_is_told_with_the_layer() -> None:
