@@ -307,6 +307,38 @@ def test_a_graver_fault_behind_a_small_one_counts() -> None:
     assert dialogue.broken.why.startswith("Opcode 3")
 
 
+def test_of_two_faults_in_one_frame_the_graver_counts() -> None:
+    dialogue = opened()
+    says(dialogue, text(b"\xff", length_bits=16))
+    assert dialogue.broken is not None
+    assert (dialogue.broken.section, dialogue.broken.must_fail) == ("RFC 6455 §8.1", True)
+
+
+def test_a_frame_that_the_client_has_cut_off_may_be_called_an_error() -> None:
+    for cut, fields in ((True, []), (False, ["close code"])):
+        dialogue = opened()
+        says(dialogue, HELLO[:8] if cut else HELLO)
+        dialogue.client_ends(5.0)
+        assert [f.field for f in found(hears(dialogue, close(1002)))] == fields
+
+
+def test_a_close_without_a_code_after_a_failure_is_noted() -> None:
+    dialogue = opened()
+    says(dialogue, Frame(3))
+    (seen,) = hears(dialogue, close())
+    assert seen.finding is None
+    assert "It has no code" in seen.note
+
+
+def test_what_is_not_finished_is_named() -> None:
+    dialogue = opened()
+    assert dialogue.unfinished == ""
+    hears(dialogue, b"\x81")
+    assert dialogue.unfinished == "the header of a frame"
+    hears(dialogue, b"\x05He")
+    assert dialogue.unfinished == "a TEXT frame, of whose 5 octets 2 came"
+
+
 def test_a_header_alone_can_be_broken() -> None:
     dialogue = opened()
     says(dialogue, text("only the header", rsv=2).masked(KEY).header)
@@ -386,6 +418,17 @@ def test_a_refusal_with_its_body_is_honest() -> None:
     assert dialogue.state is State.CLOSED
     assert owed(dialogue) == []
     assert dialogue.server_ends(3.0) is None
+
+
+def test_another_answer_behind_a_refusal_is_no_frame() -> None:
+    dialogue = Dialogue()
+    dialogue.client_sends(REQUEST, 1.0)
+    refusal = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    seen = dialogue.server_sends(refusal + refusal, 2.0)
+    assert [(one.kind, one.text, one.finding) for one in seen] == [
+        ("response", "404 Not Found", None),
+        ("garbage", "another HTTP answer", None),
+    ]
 
 
 def test_a_request_that_is_known_is_judged_by() -> None:
