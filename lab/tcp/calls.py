@@ -93,13 +93,13 @@ def send(end: Endpoint, data: bytes, now: float) -> Outcome:
     return r.outcome()
 
 
-def receive(end: Endpoint, size: int) -> Outcome:
+def receive(end: Endpoint, size: int, now: float) -> Outcome:
     """RECEIVE."""
     if end.state is State.CLOSED:
         raise CallError("connection does not exist")
     if end.closed_for_reading or (end.fin_received and not end.receive_buffer) or _nothing_to_read(end):
         raise CallError("connection closing")
-    r = Reaction(end, 0.0, _RECEIVE)
+    r = Reaction(end, now, _RECEIVE)
     data = end.receive_buffer[: max(0, size)]
     before = end.rcv_wnd
     left = end.receive_buffer.without(len(data))

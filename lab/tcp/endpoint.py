@@ -13,6 +13,8 @@ It serves two masters:
   and what it owes are those that were seen, and `replies` say what the document asks for.
 
 Not modelled: congestion control, Nagle's algorithm (as if switched off), generating SACK, precedence and security.
+What is lost is repeated as RFC 5681 §3.2 and RFC 6582 §3.2 have it, but no congestion window is kept: a driven end
+sends all that the peer's window takes.
 """
 
 from __future__ import annotations
@@ -135,6 +137,12 @@ class Endpoint:
     rttvar: float = 0.0
     timed: tuple[Seq, float] | None = None
     """The number whose acknowledgment gives a round-trip sample, and when it was sent (RFC 6298 §3)."""
+    duplicate_acks: int = 0
+    """Duplicate ACKs in a row (RFC 5681 §2), of an end that is driven."""
+    recover: Seq | None = None
+    """Where sending stood when a loss was noticed: an ACK below it tells of another one (RFC 6582 §3.2)."""
+    resend: bool = False
+    """Whether `transmit` is to send the oldest unacknowledged segment again, before any timer says so."""
 
     # What is agreed on
 
@@ -193,6 +201,11 @@ class Endpoint:
         return max(0, (self.send_base + len(self.send_buffer)).ahead_of(self.snd_nxt)) if self.send_buffer else 0
 
     @property
+    def unacked(self) -> int:
+        """Numbers sent and not acknowledged: octets, SYN and FIN."""
+        return self.snd_nxt.ahead_of(self.snd_una)
+
+    @property
     def next_timeout(self) -> float | None:
         """When `timeout` wants to be called next, None where no timer runs. In TIME-WAIT all others are off."""
         if self.time_wait_at is not None:
@@ -222,13 +235,14 @@ class Endpoint:
         """
         return calls.send(self, data, now)
 
-    def receive(self, size: int) -> Outcome:
+    def receive(self, size: int, now: float = 0.0) -> Outcome:
         """RECEIVE (RFC 9293 §3.10.3): up to `size` octets as `Outcome.data`, b"" where none wait; never blocks.
 
-        The reply, where there is one, is the window update that the read makes possible (optional). Raises CallError
-        "connection does not exist" (CLOSED), or "connection closing" where the peer has closed and all is read.
+        The reply, where there is one, is the window update that the read makes possible (optional); `now` is for its
+        timestamp. Raises CallError "connection does not exist" (CLOSED), or "connection closing" where the peer has
+        closed and all is read.
         """
-        return calls.receive(self, size)
+        return calls.receive(self, size, now)
 
     def shutdown(self, now: float) -> Outcome:
         """CLOSE as the RFC has it (RFC 9293 §3.10.4): no more to send, reading goes on; `transmit` sends the FIN.

@@ -10,8 +10,8 @@ from lab.tcp.octets import Octets
 from lab.tcp.options import Kind
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, Segment, letters
 from lab.tcp.sequence import Seq
-from lab.tcp.state import State
-from lab.tcp.world import Finding, Owed, World
+from lab.tcp.state import SYNCHRONIZED, State
+from lab.tcp.world import KEEP_ALIVE, PROBE, Finding, Owed, World
 
 TOO_SOON = 0.0008
 """Seconds. No retransmission timer is shorter: RFC 6298 §2.4 asks for 1 s, Linux's tail loss probe takes two ticks."""
@@ -37,6 +37,8 @@ class Explainer:
         """
         self.exact = exact
         self.told = told
+        self.keep_alive = not told
+        """Whether the program may have switched on keep-alive probes: they are off unless it has (MUST-25)."""
 
     def explain(self, world: World, segment: Segment, now: float) -> str | Finding:
         """A word for the ladder, mostly none, where this world explains it; what it fulfils is no longer owed there."""
@@ -77,7 +79,8 @@ class Explainer:
             complaints.append(complaint)
         if complaints:
             return complaints[0]
-        if not self.told and segment.seq == world.endpoint.snd_nxt and world.first_syn is not None:
+        end = world.endpoint
+        if not self.told and world.first_syn is not None and segment.seq.within(end.snd_una, end.unacked + 1):
             return "the program aborts"
         wanted = next((o.reply for o in world.owed), None)
         if world.finished and world.endpoint.fin_seq is None:
@@ -157,7 +160,10 @@ class Explainer:
             ACK in o.reply.segment.flags and o.reply.segment.ack == segment.ack for o in world.owed
         ):
             return None
-        crossed = not self.exact and any(a == segment.ack and now - at < CROSSING for a, at in world.acks)
+        # What reaches a kernel while a program of its own is inside a call is handled when that returns: the segment
+        # that the call sends does not know of it, on an exact link either.
+        may_cross = not self.exact or not self.told
+        crossed = may_cross and any(a == segment.ack and now - at < CROSSING for a, at in world.acks)
         if crossed:
             return None
         return self._wrong_ack(world, segment)
@@ -315,6 +321,9 @@ class Explainer:
             )
         if not segment.length:
             return self._explain_bare_ack(world, segment, at, now)
+        if self._is_garbage_probe(world, segment, at):
+            self._acknowledged(world, segment.ack, now)
+            return KEEP_ALIVE
         if not self.told:
             self._infer_calls(world, segment, at, now)
         text_end = world.written_end
@@ -410,7 +419,7 @@ class Explainer:
         if at > world.high:
             return self._gap(world, segment, at - world.high)
         if at == world.high:
-            return ""
+            return PROBE if self._probes_window(world, segment) else ""
         una = world.offset(world.endpoint.snd_una)
         if una is not None and end <= una and self.exact:
             return self._differs(
@@ -422,16 +431,45 @@ class Explainer:
                 "RFC 9293 §3.4",
                 None,
             )
-        return self._too_soon(world, at, now) or "retransmission"
+        probes = at == world.high - 1 and self._probes_window(world, segment)
+        return self._too_soon(world, at, now) or (PROBE if probes else "retransmission")
+
+    @staticmethod
+    def _probes_window(world: World, segment: Segment) -> bool:
+        """Whether it is one octet for which the lab's window has no room (RFC 9293 §3.8.6.1)."""
+        end = world.endpoint
+        return len(segment.payload) == 1 and segment.end.ahead_of(end.snd_una + end.snd_wnd) > 0
+
+    def _is_garbage_probe(self, world: World, segment: Segment, at: int) -> bool:
+        """Whether it is a keep-alive probe with one octet of garbage, where the last acknowledged one was."""
+        end = world.endpoint
+        return (
+            self.keep_alive
+            and end.state in SYNCHRONIZED
+            and len(segment.payload) == 1
+            and FIN not in segment.flags
+            and at == world.high - 1
+            and end.snd_una == end.snd_nxt
+        )
+
+    def _probe(self, world: World) -> str | None:
+        """What an empty segment just below SND.UNA is for: a probe as Linux makes it, which wants an answer."""
+        end = world.endpoint
+        if end.state not in SYNCHRONIZED:
+            return None
+        waits = not self.told or world.written_end > world.high or (world.finished and end.fin_seq is None)
+        if waits and world.room <= 0:
+            return PROBE
+        return KEEP_ALIVE if self.keep_alive and end.snd_una == end.snd_nxt else None
 
     def _too_soon(self, world: World, at: int, now: float) -> Finding | None:
-        last = max((t for s, e, t in world.sent_at if s <= at < e), default=None)
-        if last is None or now - last >= TOO_SOON or world.duplicate_acks:
+        last = max(((t, asked) for s, e, t, asked in world.sent_at if s <= at < e), default=None)
+        if last is None or now - last[0] >= TOO_SOON or world.asked > last[1]:
             return None
         return Finding(
             "silence",
             "no repetition before the retransmission timeout",
-            f"the same again after {1000 * (now - last):.2f} ms",
+            f"the same again after {1000 * (now - last[0]):.2f} ms",
             "the server repeats a segment at once",
             "RFC 9293 §3.8.1",
         )
@@ -439,6 +477,9 @@ class Explainer:
     def _explain_bare_ack(self, world: World, segment: Segment, at: int, now: float) -> str | Finding:
         endpoint = world.endpoint
         una, high = world.offset(endpoint.snd_una) or 0, world.offset(endpoint.snd_nxt) or 1
+        if at == una - 1 >= 0 and (probe := self._probe(world)) is not None:
+            self._acknowledged(world, segment.ack, now)
+            return probe
         if not min(una, high) <= at <= high:
             return self._differs(
                 world,

@@ -13,7 +13,7 @@ from copy import copy
 
 from lab.tcp.endpoint import Endpoint, Outcome
 from lab.tcp.evolve import evolve
-from lab.tcp.explain import Explainer
+from lab.tcp.explain import CROSSING, Explainer
 from lab.tcp.octets import EMPTY
 from lab.tcp.profile import Profile
 from lab.tcp.segment import ACK, PSH, RST, SYN, Segment, letters
@@ -25,6 +25,14 @@ EXPIRY_SLACK = 0.9
 
 MOST_WORLDS = 64
 """Worlds that are followed at once: forks stop there, and what can be true is then a guess the stricter."""
+
+_AHEAD = {
+    State.ESTABLISHED: (State.FIN_WAIT_1, State.CLOSED),
+    State.CLOSE_WAIT: (State.LAST_ACK, State.CLOSED),
+    State.FIN_WAIT_1: (State.CLOSED,),
+    State.FIN_WAIT_2: (State.CLOSED,),
+}
+"""Where a program's close and abort lead, before its FIN or RST has been seen. FIN-WAIT-2 takes our ACK of the FIN."""
 
 
 class Shadow:
@@ -73,6 +81,10 @@ class Shadow:
                 self._begin_stream(world)
                 world.edge = world.first_syn = None
 
+    def keep_alive(self) -> None:
+        """The program has switched keep-alive on (RFC 9293 §3.8.4, MAY-5); an untold one may have done so anyway."""
+        self._explainer.keep_alive = True
+
     def receives(self, segment: Segment, now: float) -> None:
         """A sound segment of the lab's reaches the server."""
         self._listen_again()
@@ -80,6 +92,7 @@ class Shadow:
             self._have_read_or_not(segment)
         for world in self.worlds:
             before = world.endpoint
+            world.note_asking(segment)
             outcome = before.arrives(segment, now)
             new_life = SYN in segment.flags and outcome.endpoint.irs != before.irs
             if new_life and outcome.endpoint.state is State.SYN_RECEIVED and before.state is not State.SYN_SENT:
@@ -90,12 +103,10 @@ class Shadow:
             if new_life or (world.peer_syn is None and SYN in segment.flags):
                 world.peer_syn = segment
             if before.rcv_nxt != outcome.endpoint.rcv_nxt:
-                world.acks = (*world.acks[-15:], (before.rcv_nxt, now))
+                world.acks = (*world.acks[-63:], (before.rcv_nxt, now))
             self._note_peer_window(world, segment)
             if segment.timestamps is not None:
                 world.stamps.add(segment.timestamps[0])
-            if ACK in segment.flags and not segment.length and segment.ack == before.snd_una:
-                world.duplicate_acks += 1
             self._take(world, outcome, now)
             world.forget_acknowledged()
 
@@ -117,7 +128,7 @@ class Shadow:
     @staticmethod
     def _begin_stream(world: World) -> None:
         world.written, world.forgotten, world.finished = EMPTY, 0, False
-        world.sent_at, world.high = (), 1
+        world.sent_at, world.high, world.recover, world.ahead_since = (), 1, None, None
 
     def _listen_again(self) -> None:
         if self.listening:
@@ -214,10 +225,18 @@ class Shadow:
         )
 
     def compare_state(self, observed: State, now: float) -> Finding | None:
-        """The server's kernel reports `observed` for the connection: which worlds does that rule out?"""
+        """The server's kernel reports `observed` for the connection: which worlds does that rule out?
+
+        An untold program may have closed or aborted a moment ago. For CROSSING seconds the segment that tells so may
+        be missing, as long as data is outstanding or the lab's window shut also longer; then it is due.
+        """
         standing = [w for w in self.worlds if self._stands(w, observed, now)]
         if standing:
             for world in standing:
+                if self._runs_ahead(world, observed, now):
+                    world.ahead_since = now if world.ahead_since is None else world.ahead_since
+                    continue
+                world.ahead_since = None
                 self._give_up(world, observed)
             self.worlds = standing
             return None
@@ -238,6 +257,8 @@ class Shadow:
         state = world.endpoint.state
         if state is observed or (observed is State.CLOSED and state is State.LISTEN):
             return True
+        if self._runs_ahead(world, observed, now):
+            return True
         if observed is not State.CLOSED:
             return False
         # Gone by a timer: TIME-WAIT's (RFC 9293 §3.10.8), or the server gave up repeating itself (§3.8.3), which no
@@ -245,10 +266,25 @@ class Shadow:
         at = world.endpoint.next_timeout
         waited = now - world.last_sent
         unanswered = state in (State.SYN_RECEIVED, State.SYN_SENT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
+        if state is State.FIN_WAIT_2 and not self.told and world.endpoint.profile.has("fin-wait-2-timer"):
+            # Whether the program still holds it is not known: if not, the timer runs (choice "fin-wait-2-timer").
+            limit = world.endpoint.profile.parameters.fin_wait_2
+            return limit is not None and waited >= limit * EXPIRY_SLACK
         if state in (State.TIME_WAIT, State.FIN_WAIT_2) and at is not None:
             begun = at - world.endpoint.profile.parameters.time_wait
             return now >= begun + (at - begun) * EXPIRY_SLACK
         return unanswered and waited >= 1.0 * EXPIRY_SLACK
+
+    def _runs_ahead(self, world: World, observed: State, now: float) -> bool:
+        """Whether the kernel can be there because an untold program closed or aborted, which no segment tells yet."""
+        state, since = world.endpoint.state, world.ahead_since
+        if self.told or state is observed or observed not in _AHEAD.get(state, ()):
+            return False
+        if since is None or now - since < CROSSING:
+            return True
+        # A FIN waits behind data, and data for acknowledgments and for a window that is worth a segment.
+        waits = world.endpoint.snd_una != world.endpoint.snd_nxt or world.room < world.endpoint.send_mss
+        return waits and observed is not State.CLOSED
 
     @staticmethod
     def _give_up(world: World, observed: State) -> None:
@@ -267,15 +303,17 @@ class Shadow:
             world.peer_edge = segment.seq + 1 + world.peer_syn.window
         if segment.timestamps is not None:
             world.last_stamp = segment.timestamps[0]
+        stood = world.endpoint.state is not State.CLOSED
         world.endpoint = world.endpoint.sent(segment, now)
         if RST in segment.flags:
+            if stood and world.endpoint.state is State.CLOSED and not self.told:
+                world.owed = ()  # the program has aborted: what its end still owed, nobody owes any more
             return
         world.last_sent = now
         at = world.offset(segment.seq)
         if segment.length and at is not None:
-            world.sent_at = (*world.sent_at[-255:], (at, at + segment.length, now))
+            world.sent_at = (*world.sent_at[-255:], (at, at + segment.length, now, world.asked))
             world.high = max(world.high, at + segment.length)
-            world.duplicate_acks = 0
         if ACK in segment.flags:
             scale = 0 if SYN in segment.flags else world.offered_scale
             edge = segment.ack + (segment.window << scale)

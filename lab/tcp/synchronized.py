@@ -165,6 +165,8 @@ def _ack(r: Reaction, segment: Segment) -> bool:
         return habits.fast_path(r, segment)
     if segment.ack.ahead_of(end.snd_una) > 0:
         _advance(r, segment)
+    elif not end.predicted and segment.ack == end.snd_una != end.snd_nxt:
+        _nothing_new(r, segment)
     if segment.ack.ahead_of(end.snd_una) >= 0:
         _update_window(r, segment)
     if not r.end.fin_acked:
@@ -202,9 +204,32 @@ def _advance(r: Reaction, segment: Segment) -> None:
         retransmits=0,
         retransmit_at=r.now + rto if outstanding else None,
         unacked_since=r.now if outstanding else None,
+        duplicate_acks=0,
+        # A partial acknowledgment: what follows it was lost as well (RFC 6582 §3.2, step 3).
+        recover=end.recover if (partial := end.recover is not None and una.ahead_of(end.recover) < 0) else None,
+        resend=partial,
     )
     if not r.why:
         r.explain("new data of ours is acknowledged")
+
+
+def _nothing_new(r: Reaction, segment: Segment) -> None:
+    """An ACK of what is acknowledged already, while more is on its way."""
+    end = r.end
+    window = segment.window << end.snd_shift
+    if not window and not end.snd_wnd:
+        # The peer lives and has no room: probing it goes on as long as that lasts (RFC 9293 §3.8.6.1, MUST-37).
+        r.end = evolve(end, unacked_since=r.now, retransmits=min(end.retransmits, 1))
+    elif not end.snd_wnd and end.retransmits:
+        # The window opens, and what probed it was not taken: it goes out again, and does not wait for its timer.
+        r.end = evolve(end, resend=True, retransmits=0, rto=base_rto(end))
+    elif not segment.length and window == end.snd_wnd:
+        count = end.duplicate_acks + 1
+        lost = count == 3 and end.recover is None
+        recover = end.snd_nxt if lost else end.recover
+        r.end = evolve(end, duplicate_acks=count, resend=end.resend or lost, recover=recover)
+        if lost:
+            r.explain("three duplicate ACKs: something was lost, and is sent again at once", "RFC 5681 §3.2")
 
 
 def _update_window(r: Reaction, segment: Segment) -> None:

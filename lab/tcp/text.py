@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lab.tcp.evolve import evolve
 from lab.tcp.sequence import Seq
 
 if TYPE_CHECKING:
-    from lab.tcp.endpoint import Endpoint
+    from lab.tcp.endpoint import Endpoint, Held
 
 
 def hold(end: Endpoint, seq: Seq, data: bytes, fin: bool) -> Endpoint:
-    """Keeps text that came before its turn (SHLD-31), no more than the window holds."""
+    """Keeps text that came before its turn (SHLD-31): each octet once, and no more than the window holds."""
     from lab.tcp.endpoint import Held
 
     room = max(0, (end.rcv_nxt + end.rcv_wnd).ahead_of(seq))
     if len(data) + fin > room:
         data, fin = data[:room], False
-    if not data and not fin:
-        return end
-    piece = Held(seq, data, fin)
-    if piece in end.held:
-        return end
-    held = sorted((*end.held, piece), key=lambda h: h.seq.ahead_of(end.rcv_nxt))
-    return evolve(end, held=tuple(held))
+    held, start = end.held, seq.ahead_of(end.rcv_nxt)
+    stop = start + len(data)
+    # From the last piece that begins at or before it to the last that begins before its end.
+    first = max(0, bisect_right(held, start, key=_place(end)) - 1)
+    last = bisect_left(held, stop + fin, first, key=_place(end))
+    pieces: list[Held] = []
+    at = start
+    for one in held[first:last]:
+        begins = one.seq.ahead_of(end.rcv_nxt)
+        if at < begins and at < stop:
+            pieces.append(Held(end.rcv_nxt + at, data[at - start : begins - start]))
+        pieces.append(one)
+        at = max(at, begins + len(one.data))
+    if at < stop:
+        pieces.append(Held(end.rcv_nxt + at, data[at - start :], fin))
+    elif fin and not any(one.fin and (one.seq + len(one.data)).ahead_of(end.rcv_nxt) == stop for one in pieces):
+        pieces.append(Held(end.rcv_nxt + stop, b"", True))
+    return end if len(pieces) == last - first else evolve(end, held=(*held[:first], *pieces, *held[last:]))
+
+
+def _place(end: Endpoint) -> Callable[[Held], int]:
+    return lambda piece: piece.seq.ahead_of(end.rcv_nxt)
 
 
 def take(end: Endpoint, seq: Seq, data: bytes, fin: bool) -> tuple[Endpoint, bool]:

@@ -23,6 +23,8 @@ def transmit(end: Endpoint, now: float) -> Outcome:
     r = Reaction(end, now, "RFC 9293 §3.8")
     if end.state not in _SENDS or not end.syn_acked:
         return r.outcome()
+    if end.resend:
+        _resend(r)
     mss = end.send_mss
     while (unsent := r.end.unsent) and (room := _room(r.end)) > 0:
         _send_text(r, min(unsent, mss, room))
@@ -33,6 +35,16 @@ def transmit(end: Endpoint, now: float) -> Outcome:
         # Nothing is outstanding and the window is shut: the timer probes it (RFC 9293 §3.8.6.1).
         r.end = evolve(r.end, retransmit_at=now + r.end.rto)
     return r.outcome()
+
+
+def _resend(r: Reaction) -> None:
+    """The front of the retransmission queue again, because of what the peer's ACKs say (RFC 5681 §3.2)."""
+    segment = _front(r) if r.end.snd_una != r.end.snd_nxt else None
+    r.end = evolve(r.end, resend=False, timed=None)
+    if segment is not None:
+        r.explain("the peer's ACKs name what is missing: it goes out again", "RFC 5681 §3.2")
+        r.reply(segment, free=_FREE)
+        r.end = evolve(r.end, retransmit_at=r.now + r.end.rto)
 
 
 def _room(end: Endpoint) -> int:
@@ -154,6 +166,8 @@ def _retransmission(r: Reaction) -> None:
     else:
         r.explain("no acknowledgment came in time: the oldest unacknowledged segment goes out again")
     r.end = evolve(r.end, rto=rto, retransmit_at=r.now + rto, retransmits=end.retransmits + 1, timed=None)
+    if not new and end.snd_wnd and end.syn_acked:
+        r.end = evolve(r.end, recover=end.snd_nxt, resend=False)
 
 
 def _front(r: Reaction) -> Segment | None:

@@ -8,11 +8,18 @@ from dataclasses import dataclass, field
 from lab.tcp.endpoint import Endpoint, Reply
 from lab.tcp.evolve import evolve
 from lab.tcp.octets import EMPTY, Octets
+from lab.tcp.options import Kind
 from lab.tcp.segment import ACK, Segment
 from lab.tcp.sequence import Seq
 
 REPEATED = 65536
 """Octets behind SND.UNA of which the text is kept: a repetition may begin before what it has to repeat."""
+
+KEEP_ALIVE = "keep-alive probe"
+"""SEG.SEQ is SND.NXT-1, empty or with one octet of garbage: the answer is an ACK (RFC 9293 §3.8.4)."""
+
+PROBE = "zero-window probe"
+"""One octet beyond a shut window (RFC 9293 §3.8.6.1), or, as Linux does, an empty segment at SND.UNA-1."""
 
 OVERTAKEN = 32
 """Delayed ACKs that may be on their way at once behind what answered for them: it takes two processors and a race."""
@@ -43,7 +50,7 @@ class Sight:
     @property
     def incidental(self) -> bool:
         """Whether a stack may send it at any time, so that a script that waits for something else passes over it."""
-        return self.note in ("retransmission", "window update", "overtaken")
+        return self.note in ("retransmission", "window update", "overtaken", KEEP_ALIVE, PROBE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,9 @@ class World:
     first_syn: Segment | None = None
     """The server's SYN or SYN+ACK."""
     peer_syn: Segment | None = None
-    sent_at: tuple[tuple[int, int, float], ...] = ()
-    """Ranges of the stream that were seen and are not acknowledged, by offset (0 is the SYN), with the time."""
+    sent_at: tuple[tuple[int, int, float, int], ...] = ()
+    """Ranges of the stream that were seen and are not acknowledged, by offset (0 is the SYN), each with the time and
+    with what `asked` was."""
     high: int = 1
     """The offset behind all that was seen of the stream."""
     edge: Seq | None = None
@@ -89,8 +97,13 @@ class World:
     """The TSval of every segment of the lab's: one set, which all copies of a world share, since all hear the same."""
     last_stamp: int | None = None
     """The TSval of the server's last segment (RFC 7323 §4.1: the clock does not go back)."""
-    duplicate_acks: int = 0
+    asked: int = 0
+    """How often an ACK of the lab's gave a reason to repeat something (RFC 5681 §3.2, RFC 6582 §3.2)."""
+    recover: int | None = None
+    """The offset that ends what was seen when the lab first asked: an ACK below it asks again (RFC 6582 §3.2)."""
     last_sent: float = 0.0
+    ahead_since: float | None = None
+    """When the server's kernel was first seen to be further than its segments tell: untold programs only."""
 
     def copy(self) -> World:
         """Another that goes its own way from here."""
@@ -117,6 +130,26 @@ class World:
         if una - 1 - self.forgotten >= 2 * REPEATED:
             count = una - 1 - self.forgotten - REPEATED
             self.written, self.forgotten = self.written.without(count), self.forgotten + count
+
+    def note_asking(self, segment: Segment) -> None:
+        """A segment of the lab's that reaches the server, as a reason to repeat: a duplicate or partial ACK, SACK."""
+        una = self.offset(self.endpoint.snd_una)
+        at = self.offset(segment.ack)
+        if ACK not in segment.flags or una is None or at is None or not una <= at <= self.high:
+            return
+        duplicate = at == una and not segment.length
+        partial = self.recover is not None and una < at < self.recover
+        if self.recover is not None and at >= self.recover:
+            self.recover = None
+        if duplicate or partial or segment.option(Kind.SACK) is not None:
+            self.asked += 1
+            self.recover = self.high if self.recover is None else self.recover
+
+    @property
+    def room(self) -> int:
+        """Octets beyond what was sent that the lab's window takes; none or less where it is shut."""
+        end = self.endpoint
+        return end.snd_wnd - end.snd_nxt.ahead_of(end.snd_una)
 
     @property
     def offered_scale(self) -> int:

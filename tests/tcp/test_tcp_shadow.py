@@ -215,3 +215,173 @@ def test_the_plainest_world_is_told_while_it_stands() -> None:
     assert talk.server_sends(SYN_ACK, 0.1).finding is None
     assert talk.server.settle(0.2) is None
     assert talk.server.best.choices == ("synack-repeated",)
+
+
+# What a stack sends by itself: probes and repetitions
+
+
+def untold(data: bytes = b"", *, acked: bool = True, now: float = 1.0) -> Conversation:
+    """An untold server that has sent `data`, acknowledged or not."""
+    talk = opened(told=False)
+    if data:
+        assert talk.server_sends(Segment(ACK, Y + 1, X + 1, 1000, data), now).finding is None
+        if acked:
+            talk.peer_sends(Segment(ACK, X + 1, Y + 1 + len(data)), now)
+    return talk
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\0"])
+def test_an_untold_server_may_probe_whether_we_live(garbage: bytes) -> None:
+    """RFC 9293 §3.8.4: one number below the next, and only where nothing is outstanding."""
+    talk = untold(b"abc")
+    probe = Segment(ACK, Y + 3, X + 1, 1000, garbage)
+    sight = talk.server_sends(probe, 9.0)
+    assert (sight.finding, sight.note, sight.incidental) == (None, "keep-alive probe", True)
+    talk.peer_sends(Segment(ACK, X + 1, Y + 4), 9.0)
+    assert talk.server_sends(probe, 10.0).note == "keep-alive probe"
+    assert talk.server_sends(Segment(ACK, Y + 4, X + 1, 1000, b"d"), 11.0).finding is None
+    assert talk.server.best.choices == ()
+    wrong(talk.server_sends(Segment(ACK, Y + 3, X + 1, 1000), 12.0), "seq", "next sequence number")
+    wrong(untold(b"abc").server_sends(Segment(ACK, Y + 2, X + 1, 1000), 9.0), "seq", "next sequence number")
+
+
+def test_probes_are_off_unless_the_program_switched_them_on() -> None:
+    """RFC 9293 §3.8.4, MUST-25."""
+    talk = opened()
+    wrong(talk.server_sends(Segment(ACK, Y, X + 1, 1000), 9.0), "seq", "next sequence number")
+    talk = opened()
+    talk.server.keep_alive()
+    assert talk.server_sends(Segment(ACK, Y, X + 1, 1000), 9.0).note == "keep-alive probe"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_shut_window_is_probed(told: bool) -> None:
+    """One octet beyond it, as RFC 9293 §3.8.6.1 has it, or an empty segment one number below, as Linux does."""
+    talk = opened(told=told)
+    if told:
+        talk.server.call("send", lambda end: end.send(b"abcdef", 1.0), 1.0, b"abcdef")
+    assert talk.server_sends(Segment(ACK, Y + 1, X + 1, 1000, b"abc"), 1.0).finding is None
+    talk.peer_sends(Segment(ACK, X + 1, Y + 4, window=0), 1.1)
+    for now in (1.5, 2.1):
+        sight = talk.server_sends(Segment(ACK, Y + 3, X + 1, 1000), now)
+        assert (sight.finding, sight.note, sight.incidental) == (None, "zero-window probe", True)
+        talk.peer_sends(Segment(ACK, X + 1, Y + 4, window=0), now)
+    for now in (3.0, 4.0):
+        assert talk.server_sends(Segment(ACK, Y + 4, X + 1, 1000, b"d"), now).note == "zero-window probe"
+        talk.peer_sends(Segment(ACK, X + 1, Y + 4, window=0), now)
+    talk.peer_sends(Segment(ACK, X + 1, Y + 4, window=100), 5.0)
+    assert talk.server_sends(Segment(ACK, Y + 4, X + 1, 1000, b"def"), 5.0001).finding is None
+
+
+def test_a_told_server_that_has_nothing_to_send_probes_no_window() -> None:
+    talk = opened()
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1, window=0), 1.1)
+    wrong(talk.server_sends(Segment(ACK, Y, X + 1, 1000), 2.0), "seq", "next sequence number")
+
+
+def test_repetitions_may_join_and_split_what_was_sent() -> None:
+    talk = untold(b"abc", acked=False)
+    assert talk.server_sends(Segment(ACK, Y + 4, X + 1, 1000, b"defg"), 1.0).finding is None
+    again = Segment(ACK, Y + 1, X + 1, 1000, b"abcde")
+    assert talk.server_sends(again, 1.3) == Sight(None, "retransmission", "RFC 9293 §3.10.7.4")
+    assert talk.server_sends(Segment(ACK, Y + 3, X + 1, 1000, b"cdefghi"), 1.7).note == "retransmission"
+    talk.peer_sends(Segment(ACK, X + 1, Y + 3), 1.8)
+    assert talk.server_sends(Segment(ACK, Y + 2, X + 1, 1000, b"bc"), 2.9).note == "retransmission"
+    wrong(talk.server_sends(Segment(ACK, Y + 3, X + 1, 1000, b"cdX"), 3.5), "payload", "not what its program wrote")
+    wrong(talk.server_sends(Segment(ACK, Y + 1, X + 1, 1000, b"ab"), 4.5), "seq", "has been acknowledged")
+    assert talk.server_sends(Segment(ACK, Y + 10, X + 1, 1000, b"j"), 5.0).finding is None
+
+
+def test_each_duplicate_or_partial_ack_is_a_reason_to_repeat_once() -> None:
+    """RFC 5681 §3.2, RFC 6582 §3.2: no timer has to run out for these."""
+    talk = untold()
+    for number in range(4):
+        talk.server_sends(Segment(ACK, Y + 1 + 2 * number, X + 1, 1000, b"%02d" % number), 1.0)
+    first, third = Segment(ACK, Y + 1, X + 1, 1000, b"00"), Segment(ACK, Y + 5, X + 1, 1000, b"02")
+    wrong(talk.server_sends(first, 1.0001), "silence", "repeats a segment at once")
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1), 1.0002)
+    assert talk.server_sends(first, 1.0002).note == "retransmission"
+    wrong(talk.server_sends(first, 1.0003), "silence", "repeats a segment at once")
+    talk.peer_sends(Segment(ACK, X + 1, Y + 5), 1.0004)
+    assert talk.server_sends(third, 1.0004).note == "retransmission"
+    talk.peer_sends(Segment(ACK, X + 1, Y + 9), 1.0005)
+    talk.server_sends(Segment(ACK, Y + 9, X + 1, 1000, b"04"), 1.0006)
+    wrong(talk.server_sends(Segment(ACK, Y + 9, X + 1, 1000, b"04"), 1.0007), "silence", "repeats a segment at once")
+
+
+# A program that nobody tells, and a kernel that is asked at any time
+
+
+@pytest.mark.parametrize(
+    ("fin_of_ours", "ahead", "other"),
+    [(False, State.FIN_WAIT_1, State.FIN_WAIT_2), (True, State.LAST_ACK, State.CLOSING)],
+)
+def test_an_untold_program_may_have_closed_a_moment_ago(fin_of_ours: bool, ahead: State, other: State) -> None:
+    talk = opened(told=False)
+    stood = State.ESTABLISHED
+    if fin_of_ours:
+        talk.peer_sends(Segment(FIN | ACK, X + 1, Y + 1), 1.0)
+        stood = State.CLOSE_WAIT
+    server = talk.server
+    assert server.compare_state(stood, 1.0) is None
+    assert server.could_be_in(ahead, 1.1)
+    assert not server.could_be_in(other, 1.1)
+    assert not server.could_be_in(State.TIME_WAIT, 1.1)
+    assert server.compare_state(ahead, 1.1) is None
+    assert server.best.endpoint.state is stood
+    assert server.could_be_in(ahead, 1.5)
+    assert not server.could_be_in(ahead, 1.7)  # its FIN is due: nothing holds it back
+    finding = server.compare_state(ahead, 1.7)
+    assert finding is not None
+    assert (finding.field, finding.expected, finding.observed) == ("state", str(stood), str(ahead))
+    assert talk.server_sends(Segment(FIN | ACK, Y + 1, X + 1 + fin_of_ours, 1000), 1.8).finding is None
+    assert server.compare_state(ahead, 1.9) is None
+    assert not server.could_be_in(stood, 1.9)
+
+
+def test_a_fin_waits_behind_data_and_for_a_window() -> None:
+    talk = untold(b"abc", acked=False)
+    assert talk.server.compare_state(State.FIN_WAIT_1, 1.1) is None
+    assert talk.server.compare_state(State.FIN_WAIT_1, 60.0) is None  # for all that is known: slow start
+    talk.peer_sends(Segment(ACK, X + 1, Y + 4, window=0), 60.0)
+    assert talk.server.compare_state(State.FIN_WAIT_1, 99.0) is None  # the window is shut
+    talk.peer_sends(Segment(ACK, X + 1, Y + 4), 99.0)
+    assert talk.server.compare_state(State.FIN_WAIT_1, 99.6) is not None
+
+
+def test_an_untold_program_may_abort_and_then_its_reset_is_due() -> None:
+    talk = opened(told=False)
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1, payload=b"?"), 1.0)
+    assert talk.server.compare_state(State.CLOSED, 1.1) is None
+    assert not talk.server.could_be_in(State.CLOSED, 1.7)
+    assert talk.server_sends(Segment(RST | ACK, Y + 1, X + 2), 1.2).note == "the program aborts"
+    assert talk.server.compare_state(State.CLOSED, 1.8) is None
+    assert talk.server.settle(9.0) is None  # the ACK that was owed is not, any more
+    assert not talk.server.could_be_in(State.ESTABLISHED, 1.8)
+
+
+def test_a_told_program_closes_when_it_is_told() -> None:
+    assert not opened().server.could_be_in(State.FIN_WAIT_1, 1.0)
+    assert not opened().server.could_be_in(State.CLOSED, 1.0)
+
+
+def test_what_a_program_sends_by_itself_may_cross_what_reaches_it() -> None:
+    """Its kernel handles a segment of ours when the program's call returns: on an exact link, too."""
+    talk = opened(told=False)
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1, payload=b"a"), 1.0)
+    talk.peer_sends(Segment(ACK, X + 2, Y + 1, payload=b"b"), 1.0)
+    assert talk.server_sends(Segment(ACK, Y + 1, X + 2, 999, b"tick"), 1.0001).finding is None
+    assert talk.server_sends(Segment(ACK, Y + 5, X + 3, 998), 1.0002).finding is None
+    wrong(talk.server_sends(Segment(ACK, Y + 5, X + 2, 999, b"tock"), 2.0), "ack", "1 too low")
+
+
+def test_whether_an_untold_linux_takes_more_than_its_window_is_followed_both_ways() -> None:
+    """It does where nothing waits to be read (choice "window-overrun"), and who could say whether that is so?"""
+    for takes in (True, False):
+        talk = opened(told=False)
+        talk.peer_sends(Segment(ACK, X + 1, Y + 1, payload=b"a" * 600), 1.0)
+        assert talk.server_sends(Segment(ACK, Y + 1, X + 601, 400), 1.1).finding is None
+        talk.peer_sends(Segment(ACK, X + 601, Y + 1, payload=b"b" * 500), 1.2)
+        answer = Segment(ACK, Y + 1, X + 1101, 1000) if takes else Segment(ACK, Y + 1, X + 601, 400)
+        assert talk.server_sends(answer, 1.2).finding is None
+        assert [world.endpoint.profile.name for world in talk.server.worlds] == ["linux"]
