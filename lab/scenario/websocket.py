@@ -410,15 +410,19 @@ class WebSocket:
                 self.bench.remark(LEEWAY["ws-another-code"])
         self.expect_end(within=within)
 
-    def expect_end(self, *, within: float = PATIENCE) -> None:
-        """The server closes the TCP connection, before this end does, and sends no frame more (RFC 6455 §7.1.1)."""
-        self._until(lambda: bool(self._frames_left()) or bool(self.ended), within, "the end of the TCP connection",
+    def expect_end(self, *, quiet: bool = False, within: float = PATIENCE) -> None:
+        """The server closes the TCP connection, before this end does, and sends no frame more (RFC 6455 §7.1.1).
+
+        `quiet`: not even a Ping or a Pong, which could otherwise have been on its way; for where the server has had our
+        Close and has answered it.
+        """
+        self._until(lambda: self._frames_left() or bool(self.ended), within, "the end of the TCP connection",
                     section="RFC 6455 §5.5.1")  # fmt: skip
         self.bench.checks += 1
-        if self._frames_left():
-            read, packet = self._next_frame("the end of the TCP connection", within)
-            self._object("opcode", "no frame more", read.frame.describe(), "the server sends a frame where it should "
-                         "only close TCP", "RFC 6455 §5.5.1", packet)  # fmt: skip
+        for seen, packet in self._seen:
+            if seen.frame is not None and (quiet or not _incidental(seen)):
+                self._object("opcode", "no frame more", seen.text, "the server sends a frame where it should only "
+                             "close TCP", "RFC 6455 §5.5.1", packet)  # fmt: skip
         if self.ended == "reset":
             self.bench.remark(LEEWAY["ws-resets"])
         elif self.answers:

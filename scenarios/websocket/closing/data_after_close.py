@@ -17,4 +17,4 @@ def data_after_close(peer: Peer, server: Server) -> None:
     ws.open()
     ws.send(close(1000), text("one more thing"), binary(b"and another"), close(1001))
     ws.expect_close_echoed(1000)
-    ws.expect_end()
+    ws.expect_end(quiet=True)
