@@ -26,7 +26,7 @@ from lab.server.sites.feeds import Feeds
 from lab.server.sites.game import Game
 from lab.server.words import Words
 
-OPEN_WITHIN: Final = 10.0
+OPEN_WITHIN: Final = 60.0
 """Seconds that a client has for its request."""
 GOING: Final = 1.0
 """Seconds that clients have to answer the Close with which the service ends."""

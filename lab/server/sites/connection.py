@@ -18,7 +18,7 @@ from lab.server.sites.endpoint import Endpoint
 from lab.server.sites.pages import Visit
 from lab.server.words import Word
 
-CLOSE_WITHIN: Final = 10.0
+CLOSE_WITHIN: Final = 30.0
 """Seconds that a client has to close its end once the server has closed its own."""
 SEND_BUFFER: Final = 64 * 1024
 """SO_SNDBUF of a subscriber's connection (Linux doubles it). What may wait beyond that is the query's `backlog`."""
