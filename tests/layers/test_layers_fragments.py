@@ -87,6 +87,28 @@ def test_fragments_that_contradict_each_other() -> None:
     ]  # fmt: skip
 
 
+def test_a_piece_that_is_short_leaves_a_gap() -> None:
+    """Seven octets where eight were announced, by a ragged length or by a capture that kept no more."""
+    ragged = ether(ip4(SEGMENT[:7], bits=MORE, ident=7), 0x0800)
+    cut = ether(ip4(SEGMENT[:8], bits=MORE, ident=7), 0x0800)[:-1]
+    rest = ether(ip4(SEGMENT[8:], bits=1, ident=7), 0x0800)
+    for first in (ragged, cut):
+        assert shapes([first, rest]) == [[("IPv4 fragment", 7)], [("IPv4 fragment", 28)]]
+
+
+def test_a_last_piece_that_the_capture_cut() -> None:
+    """Where the packet ends nobody can tell then."""
+    first, last = pieces(SEGMENT, 24)
+    assert shapes([first, last[:-4]]) == [[("IPv4 fragment", 24)], [("IPv4 fragment", 8)]]
+
+
+def test_a_last_piece_before_the_others() -> None:
+    beyond = ether(ip4(SEGMENT[16:24], bits=MORE | 2, ident=7), 0x0800)
+    last = ether(ip4(SEGMENT[8:12], bits=1, ident=7), 0x0800)
+    first = ether(ip4(SEGMENT[:8], bits=MORE, ident=7), 0x0800)
+    assert {name for told in shapes([beyond, last, first]) for name, _ in told} == {"IPv4 fragment"}
+
+
 def test_two_packets_at_once() -> None:
     a, b = pieces(SEGMENT, 24, 1), pieces(SEGMENT, 24, 2)
     assert shapes([a[0], b[0], b[1], a[1]]) == [[("TCP", 20), ("Payload", 4)]] * 2 + [[("Payload", 12)]] * 2

@@ -255,6 +255,7 @@ def test_a_data_offset_that_lies() -> None:
     ("options", "told"),
     [
         ("02000000", [("maximum segment size", 54, 58)]),
+        ("02010303", [("maximum segment size", 54, 58)]),
         ("02ff0000", [("maximum segment size", 54, 58)]),
         ("01010102", [("no operation", 54, 55), ("no operation", 55, 56), ("no operation", 56, 57)]),
         ("02030000", [("maximum segment size", 54, 57), ("end of options", 57, 58)]),

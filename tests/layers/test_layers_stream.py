@@ -197,6 +197,23 @@ def test_a_segment_with_a_wrong_checksum_is_no_part_of_the_stream() -> None:
     assert top([*opened(), bad, good])[5:] == [[("Payload", 11)], [("WebSocket", 6), ("Payload", 5)]]
 
 
+def test_a_segment_with_an_impossible_data_offset_is_no_part_of_the_stream() -> None:
+    bad = ours(PSH | ACK, 161, 130, b"\xff" * 11, offset=4)
+    good = ours(PSH | ACK, 161, 130, MASKED_HELLO)
+    assert top([*opened(), bad, good])[5:] == [[("Payload", 11)], [("WebSocket", 6), ("Payload", 5)]]
+
+
+def test_the_client_is_who_asks_whatever_its_port() -> None:
+    """The end with the lower port sends the request, in a capture without the SYNs."""
+    frames = [
+        theirs(PSH | ACK, 1, 1, REQUEST),
+        ours(PSH | ACK, 1, 161, ANSWER),
+        theirs(PSH | ACK, 161, 130, MASKED_HELLO),
+    ]
+    assert top(frames) == [[("HTTP", 160)], [("HTTP", 129)], [("WebSocket", 6), ("Payload", 5)]]
+    assert dissect(frames)[1].client == "198.51.100.1:7080"
+
+
 def test_where_all_checksums_are_wrong_the_network_card_was_to_fill_them_in() -> None:
     frames = [
         ours(SYN, 0, 0, wrong=1),

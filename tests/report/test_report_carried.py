@@ -9,6 +9,7 @@ from lab.report.json_report import document
 from lab.report.ladder import ladder
 from lab.report.text import ASCII, plain, width_of
 from lab.scenario.record import Packet, Result, Run
+from lab.wire.codec import encode
 
 REQUEST = b"GET /echo HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"
 """42 octets."""
@@ -102,6 +103,17 @@ def test_text_of_wide_signs_leaves_the_lifelines_straight(conforming: Result, ma
     more = make_packet(11, 0.011, "server", "PA", 3045, 82, payload=frame)
     drawn = plain(ladder(replace(run, timeline=[*run.timeline, more])))
     assert "héy\\U0001f44b" in drawn
+
+
+def test_a_segment_with_a_wrong_checksum_is_no_part_of_the_stream(conforming: Result, make_packet) -> None:
+    """A receiver drops it, and takes the one that comes in its place."""
+    bad = make_packet(20, 0.0055, "peer", "PA", 43, 41, payload=b"x" * 11)
+    ends = {"source": "198.51.100.2", "destination": "198.51.100.1", "sport": 1, "dport": 2}
+    frame = encode(bad.segment, **ends, source_mac=bytes(6), destination_mac=bytes(6), checksum=1)
+    run = a_run(conforming, make_packet)
+    drawn = plain(ladder(replace(run, timeline=[*run.timeline[:5], replace(bad, frame=frame), *run.timeline[5:]])))
+    assert '"xxxxxxxxxxx"' in drawn
+    assert 'TEXT fin masked len 5 "Hello" ' in drawn
 
 
 def test_very_many_frames_in_a_segment(conforming: Result, make_packet) -> None:
