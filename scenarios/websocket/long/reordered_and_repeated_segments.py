@@ -17,7 +17,7 @@ def reordered_and_repeated_segments(peer: Peer, server: Server) -> None:
     with ws.held() as segments:
         for word in words:
             ws.text(word)
-    one, two, three, four, five, six = segments
+    one, two, three, four, five, six = (segment for segment in segments if segment.payload)
 
     ws.put(two, two, four, one, three, one, six, four, five, six, one)
     for word in words:

@@ -1,6 +1,7 @@
 from typing import Any
 
 from lab.scenario import Peer, Server, scenario
+from lab.websocket.frames import text
 
 
 @scenario(
@@ -21,11 +22,10 @@ def game_without_nagle(peer: Peer, server: Server) -> None:
     moves = range(1, 11)
 
     with ws.held() as inputs:
-        for _ in moves:
-            ws.say(type="move", dx=1, dy=0)
-    acknowledged, before = inputs[0].ack, len(peer.segments())
+        ws.send(*(text('{"type":"move","dx":1,"dy":0}') for _ in moves))
+    acknowledged, before = inputs[-1].ack, len(peer.segments())
     ws.put(*inputs)
-    with ws.held():  # and so are our ACKs
+    with ws.held():  # our ACKs are held back
         states: list[dict[str, Any]] = []
         while len(states) < len(moves):
             state = ws.hear(type="state")
