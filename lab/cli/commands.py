@@ -11,6 +11,7 @@ from lab import __version__
 from lab.cli import options as o
 from lab.cli import uninterrupted
 from lab.cli.ends import LabGroup
+from lab.cli.ground import ground, host_and_port, read_token
 
 app = typer.Typer(
     cls=LabGroup,
@@ -131,7 +132,7 @@ def run(
     Each is played in a connection of its own, over IPv4 and IPv6, and judged by three witnesses: the wire, the server
     kernel's own socket state, and a model of RFC 9293.
     """
-    where = o.ground(ctx, testbed)
+    where = ground(ctx, testbed)
     with uninterrupted():
         from lab.cli.running import Order, run_and_report
 
@@ -187,7 +188,7 @@ def show(
     ] = False,
 ) -> None:
     """Tell one scenario: its text, its documents, its script, and the ladder of a run made now."""
-    where = o.ground(ctx, testbed)
+    where = ground(ctx, testbed)
     from lab.cli.stories import show_scenario
 
     family = "ipv6" if ipv6 else "ipv4"
@@ -211,19 +212,12 @@ def doctor(as_json: o.Json = False) -> None:
         "lab serve --service echo=7 --service discard=9  on ports of your choice, and no others",
         "LAB_TOKEN=… lab serve --control 0.0.0.0:7000  with an agent for lab run --testbed host",
     )
+    + "\n\n"
+    + o.websocket_help()
 )
 def serve(
     ctx: typer.Context,
-    service: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=PORT",
-            help="Offer this service on this port; 0 lets the kernel choose. Services: echo (7007), discard (7009), "
-            "half-close (7010: goes on sending after the client's FIN), close-first (7011: greets, and closes first). "
-            "All of them on these ports when left out.",
-            show_default=False,
-        ),
-    ] = None,
+    service: o.Services = None,
     control: Annotated[
         str | None,
         typer.Option(
@@ -240,8 +234,8 @@ def serve(
     """Run the test server by itself, over IPv4 and IPv6, until it is interrupted."""
     from lab.cli.serving import serve_until_interrupted
 
-    where = o.host_and_port(control, "--control", lowest=0) if control else None
-    known = o.read_token(ctx)
+    where = host_and_port(control, "--control", lowest=0) if control else None
+    known = read_token(ctx)
     if where and not known:
         raise o.wrong("--control needs the token that the agent obeys: LAB_TOKEN or --token-file")
     serve_until_interrupted(o.services(service or []), control=where, token=known)

@@ -14,7 +14,7 @@ from typing import cast
 from lab import __version__
 from lab.cli import uninterrupted
 from lab.cli.ends import Ended, end_on_sigterm
-from lab.cli.options import Ground
+from lab.cli.ground import Ground
 from lab.report.captures import write_capture
 from lab.report.files import folder_for, write_whole
 from lab.report.json_report import document, dumps

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from lab.cli.ends import end_on_sigterm
-from lab.cli.options import Ground
+from lab.cli.ground import Ground
 from lab.report.json_report import dumps
 from lab.report.ladder import ladder
 from lab.report.problem import problem_lines

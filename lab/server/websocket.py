@@ -44,6 +44,7 @@ class WebSockets:
         feeds = Feeds()
         self._handlers: Mapping[str, Handler] = {
             "echo": echo,
+            "members": echo,
             "chat": Chat().serve,
             "game": Game().serve,
             "edit": Documents().serve,

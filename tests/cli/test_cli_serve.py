@@ -36,7 +36,7 @@ def test_a_service_that_does_not_exist_is_told(lab) -> None:
     done = lab("serve", "--service", "moon=0")
     assert done.exit_code == 2
     assert done.stderr == (
-        "lab: --service: there is no service moon: there are echo, discard, half-close, close-first\n"
+        "lab: --service: there is no service moon: there are echo, discard, half-close, close-first, websocket\n"
     )
 
 

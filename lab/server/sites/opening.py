@@ -90,6 +90,10 @@ def consider(request: Request) -> Agreed:
         raise Refused(404, str(error)) from None
     except WrongQuery as error:
         raise Refused(400, str(error)) from None
+    # A request without Origin comes from no browser (§4.2.1 item 7), which alone it protects (§10.2).
+    origins = request.headers.get_all("Origin")
+    if visit.page.origin and origins and origins != [visit.page.origin]:
+        raise Refused(403, f"this resource takes requests from {visit.page.origin} alone")
     # The client names what it likes best first (§4.1 item 10). None in common: none is named (§4.2.2).
     chosen = next((name for name in offered if name in SUBPROTOCOLS), None)
     return Agreed(accept_key(key), chosen, visit)

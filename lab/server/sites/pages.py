@@ -41,6 +41,8 @@ class Page:
     parameters: tuple[Parameter, ...] = ()
     sent: tuple[str, ...] = ()
     """The JSON that it takes."""
+    origin: str = ""
+    """The one Origin that a browser's request may have (RFC 6455 §10.2); empty: any."""
 
     @property
     def shown(self) -> str:
@@ -66,6 +68,7 @@ def _every(seconds: float) -> Parameter:
 
 PAGES: Final[tuple[Page, ...]] = (
     Page("echo", "sends back each message that it is sent, of the same type"),
+    Page("members", "echoes, too, but refuses browsers that come from elsewhere", origin="http://lab.example"),
     Page(
         "chat",
         "what one says goes to all who have opened the room, or to one of them",
