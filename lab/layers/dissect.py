@@ -17,7 +17,7 @@ from lab.layers.icmp import icmp, icmpv6
 from lab.layers.internet import PROTOCOL_NAMES, Packet, fragment_piece, ipv4, ipv6
 from lab.layers.link import arp, ethernet, padding
 from lab.layers.parts import Layer, make, piece, unknown
-from lab.layers.transport import tcp, udp
+from lab.layers.transport import peek, tcp, udp
 from lab.tcp.segment import ACK, SYN, Flags
 from lab.wire.codec import ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, pseudo_header, text
 
@@ -207,15 +207,16 @@ class _Work:
         pseudo = None
         if whole and not packet.on_the_way:
             pseudo = pseudo_header(packet.source, packet.destination, end - at)
-        part = tcp(data, at, end, pseudo, (None, None))
-        if not part.at:
-            inside.layers.append(part.layer)
-            inside.told = f"TCP, {part.layer.note}"
+        part = peek(data, at, end)
+        if part is None:
+            inside.layers.append(tcp(data, at, end, pseudo, (None, None))[0])
+            inside.told = f"TCP, {inside.layers[0].note}"
             return
         source, destination = (packet.source, part.sport), (packet.destination, part.dport)
         flow = self.flows.of(source, destination, part)
         relative = self.flows.relative(flow, source, destination, part)
-        inside.layers.append(tcp(data, at, end, pseudo, relative).layer)
+        layer, right = tcp(data, at, end, pseudo, relative)
+        inside.layers.append(layer)
         inside.source, inside.destination = _end(*source), _end(*destination)
         inside.flow = flow
         seq, ack = relative
@@ -225,7 +226,7 @@ class _Work:
         if part.at < end:
             inside.layers.append(make("Payload", part.at, end))
             inside.told += f" len {end - part.at}"
-        if part.sound and (part.at < end or SYN in part.flags):
+        if not part.note and (part.at < end or SYN in part.flags):
             key = len(self.payloads)
             self.payloads[key] = inside, part.at
             carried = Carried(
@@ -235,7 +236,7 @@ class _Work:
                 flow.relative(source, part.seq),
                 data[part.at : end],
                 SYN in part.flags,
-                part.checksum,
+                right,
             )
             flow.carried.append(carried)
 

@@ -83,6 +83,8 @@ def piece(layer: Layer, start: int, end: int, shift: int, note: str) -> Layer | 
     first, behind = max(layer.start, start), min(layer.end, end)
     if first >= behind:
         return None
+    if shift == 0 and (first, behind) == (layer.start, layer.end):
+        return layer  # as nearly always
     fields: list[Field] = []
     for one in layer.fields:
         a, b = max(one.start, first), min(one.end, behind)
@@ -92,7 +94,7 @@ def piece(layer: Layer, start: int, end: int, shift: int, note: str) -> Layer | 
         meaning = (
             one.meaning if whole else f"octets {a - one.start} to {b - one.start - 1} of its {one.end - one.start}"
         )
-        fields.append(replace(one, start=a + shift, end=b + shift, meaning=meaning, bits=one.bits if whole else None))
+        fields.append(Field(one.name, one.value, a + shift, b + shift, meaning, one.bits if whole else None))
     if behind - first < layer.octets:
         own = f"octets {first - layer.start} to {behind - layer.start - 1} of its {layer.octets}"
         note = "; ".join(x for x in (layer.note, f"{own}, {note}" if note else own) if x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,32 +28,44 @@ _SAYS: Final = {
 }
 
 
-_NONE: Final = Flags(0)
+_FIRST: Final = struct.Struct("!HHIIH")
 
 
 @dataclass(frozen=True, slots=True)
 class TcpPart:
-    """A TCP header in some octets, and what stands behind it."""
+    """What a TCP header says of the segment, beside its fields."""
 
-    layer: Layer
-    sport: int = 0
-    dport: int = 0
-    seq: int = 0
-    ack: int = 0
-    flags: Flags = _NONE
-    at: int = 0
+    sport: int
+    dport: int
+    seq: int
+    ack: int
+    flags: Flags
+    at: int
     """Where the payload begins."""
-    sound: bool = False
-    """Whether a receiver can tell the payload: the header is there, and its data offset is possible."""
-    checksum: bool | None = None
-    """Whether its checksum holds; None where that cannot be told."""
+    note: str
+    """What is wrong with it: a receiver can then tell no payload."""
 
 
-def tcp(data: bytes, at: int, end: int, pseudo: bytes | None, relative: tuple[int | None, int | None]) -> TcpPart:
-    """The TCP header in `data` from octet `at`; the segment ends at `end`, behind `at`.
+def peek(data: bytes, at: int, end: int) -> TcpPart | None:
+    """The TCP header in `data` from octet `at`, of a segment that ends at `end`; None where it has no 20 octets."""
+    if end - at < 20:
+        return None
+    sport, dport, seq, ack, bits = _FIRST.unpack_from(data, at)
+    size, note = (bits >> 12) * 4, ""
+    if size < 20:
+        note = f"its data offset says {size} octets, below 20: what follows is lost to a receiver"
+    elif size > end - at:
+        note = f"its data offset says {size} octets, and only {end - at} are there"
+    return TcpPart(sport, dport, seq, ack, Flags(bits & 0x1FF), min(at + max(size, 20), end), note)
 
-    `pseudo` is the pseudo-header, None where the checksum cannot be checked: the capture has not the whole segment.
-    `relative` are its numbers counted from the SYNs, as far as they are known.
+
+def tcp(
+    data: bytes, at: int, end: int, pseudo: bytes | None, relative: tuple[int | None, int | None]
+) -> tuple[Layer, bool | None]:
+    """The TCP header in `data` from octet `at`, and whether its checksum holds, None where that cannot be told.
+
+    The segment ends at `end`, behind `at`. `pseudo` is the pseudo-header, None where the checksum cannot be checked:
+    the capture has not the whole segment. `relative` are its numbers counted from the SYNs, as far as they are known.
     """
     there = end - at
     size = (data[at + 12] >> 4) * 4 if there > 12 else 20
@@ -73,26 +86,11 @@ def tcp(data: bytes, at: int, end: int, pseudo: bytes | None, relative: tuple[in
     right, said = _judged(data[at:end], pseudo)
     header.take("checksum", 16, 2, hexadecimal, said)
     header.take("urgent pointer", 18, 2, number, "" if Flags.URG in flags else "does not count: no URG bit")
-    if there < 20:
-        return TcpPart(header.made("TCP", behind, note=f"cut short: {there} of {size} octets"))
-    note = ""
-    if size < 20:
-        note = f"its data offset says {size} octets, below 20: what follows is lost to a receiver"
-    elif size > there:
-        note = f"its data offset says {size} octets, and only {there} are there"
+    part = peek(data, at, end)
+    if part is None:
+        return header.made("TCP", behind, note=f"cut short: {there} of {size} octets"), right
     options(header, behind - at)
-    ports = int.from_bytes(data[at : at + 2]), int.from_bytes(data[at + 2 : at + 4])
-    return TcpPart(
-        layer=header.made("TCP", behind, note=note, about=f"port {ports[0]} → {ports[1]}"),
-        sport=ports[0],
-        dport=ports[1],
-        seq=int.from_bytes(data[at + 4 : at + 8]),
-        ack=int.from_bytes(data[at + 8 : at + 12]),
-        flags=flags,
-        at=behind,
-        sound=not note,
-        checksum=right,
-    )
+    return header.made("TCP", behind, note=part.note, about=f"port {part.sport} → {part.dport}"), right
 
 
 def _judged(segment: bytes, pseudo: bytes | None) -> tuple[bool | None, str]:
