@@ -1,0 +1,70 @@
+"""The `lab` command on one of two hosts, a foreign WebSocket server on the other: `rig.py SERVER ARGUMENT ...`.
+
+It makes two network namespaces and a veth pair, in a user namespace where it must, starts SERVER (a file of servers/,
+after a colon its argument) on port 8080 in one of them, waits until it takes connections, and becomes `lab ARGUMENT ...`
+in the other. The server ends with it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path += [str(HERE.parent / "testbed"), str(HERE / "servers")]
+
+import two_hosts  # noqa: E402  from tests/testbed
+from both import wait_for  # noqa: E402  from tests/foreign/servers
+
+from lab.testbed import namespaces  # noqa: E402
+from lab.testbed.rtnetlink import Route  # noqa: E402
+
+PORT = 8080
+
+
+def main(server: str, arguments: list[str]) -> None:
+    if not namespaces.may_make_namespaces():
+        namespaces.enter_user_namespace()
+    namespaces.enter_network_namespace()
+    there = namespaces.current_network_namespace()
+    quiet = {**two_hosts.AT_ONCE, "net.ipv4.tcp_invalid_ratelimit": "0"}
+    namespaces.write_settings(quiet, required=False)
+    namespaces.enter_network_namespace()
+    namespaces.write_settings(quiet, required=False)
+    with Route() as route:
+        route.add_veth("lab0", bytes.fromhex("02aa00000002"), "srv0", bytes.fromhex("02aa00000001"), there)
+        route.up(socket.if_nametoindex("lab0"))
+    child = _start(server, there)
+    two_hosts._set_up("lab0", two_hosts.OWN)
+    for address in two_hosts.SERVER.values():
+        wait_for(address, PORT, child)
+    os.execv(sys.executable, [sys.executable, "-c", "from lab.cli import main; main()", *arguments])
+
+
+def _start(server: str, namespace: int) -> int:
+    """Start the server in that namespace, until this process goes; returns its process's number."""
+    name, _, argument = server.partition(":")
+    parent = os.getpid()
+    ready, started = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(started)
+        os.read(ready, 1)  # its addresses are settled, or it is gone
+        os.close(ready)
+        return child
+    try:
+        namespaces.die_with(parent)
+        namespaces.return_to(namespace)
+        two_hosts._set_up("srv0", two_hosts.SERVER)
+        os.write(started, b"!")
+        os.dup2(2, 1)  # the lab's document has standard output to itself
+        program = str(HERE / "servers" / f"{name}.py")
+        os.execv(sys.executable, [sys.executable, program, str(PORT), argument])
+    finally:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
