@@ -245,9 +245,10 @@ class WebSocket:
     def expect(self, frame: Frame, *, within: float = PATIENCE) -> ReadFrame:
         """The server's next frame is this one: opcode, FIN, reserved bits and payload.
 
-        Its Pings and unsolicited Pongs are passed over unless they are asked for: it may send them at any time.
+        Its Pings are passed over unless they are asked for, and Pongs that answer no Ping: they may come at any time.
         """
-        read, packet = self._next_frame(frame.describe(), within, passing=frame.opcode, payload=frame.payload)
+        passing = None if frame.opcode == Opcode.PONG else frame.opcode
+        read, packet = self._next_frame(frame.describe(), within, passing=passing)
         for name, wanted, got in (
             ("opcode", opcode_name(frame.opcode), opcode_name(read.frame.opcode)),
             ("fin", frame.fin, read.frame.fin),
@@ -261,7 +262,10 @@ class WebSocket:
         return read
 
     def next_frame(self, opcode: int, *, within: float = PATIENCE) -> ReadFrame:
-        """The server's next frame, which must have this opcode, whatever else it says (RFC 6455 §5.2)."""
+        """The server's next frame, which must have this opcode, whatever else it says (RFC 6455 §5.2).
+
+        A Ping, or a Pong that answers none, is one where that is asked for.
+        """
         name = opcode_name(opcode)
         read, packet = self._next_frame(name, within, passing=opcode)
         if read.frame.opcode != opcode:
@@ -531,21 +535,21 @@ class WebSocket:
 
     def _frame_ahead(self) -> int | None:
         """The opcode of the server's next frame that counts, None where its connection ends or nothing comes."""
-        while self.bench.wait_until(lambda: bool(self._seen) or bool(self.ended), PATIENCE) and self._seen:
-            if not _incidental(self._seen[0][0]):
-                break
-            self._seen.popleft()
+        last = None
+        while not (self._seen or self.ended) or (self._seen and _incidental(self._seen[0][0])):
+            if self._seen:
+                self._seen.popleft()
+                continue
+            there = self.bench.wait_until(lambda: bool(self._seen) or bool(self.ended), PATIENCE)
+            if not there and self.connection.last_seen is last:
+                break  # a long frame may take longer, but then its segments keep coming
+            last = self.connection.last_seen
         self.bench.stop_if_wrong()
         frame = self._seen[0][0].frame if self._seen else None
         return None if frame is None else frame.frame.opcode
 
-    def _next_frame(
-        self, expected: str, within: float, passing: int | None = None, payload: bytes | None = None
-    ) -> tuple[ReadFrame, Packet | None]:
-        """The server's next frame; Pings, and Pongs that nobody asked for, only where `passing` is theirs.
-
-        With `payload`, of the Pongs that nobody asked for only one that has it.
-        """
+    def _next_frame(self, expected: str, within: float, passing: int | None = None) -> tuple[ReadFrame, Packet | None]:
+        """The server's next frame; Pings, and Pongs that nobody asked for, only where `passing` is theirs."""
         end = self.bench.now() + within
         while True:
             seen, packet = self._next(expected, max(0.0, end - self.bench.now()))
@@ -555,8 +559,6 @@ class WebSocket:
                     what, section = "the server's frame announces more than can be meant", "RFC 6455 §10.4"
                 self._object(seen.kind, expected, seen.text, what, section, packet)
             opcode = seen.frame.frame.opcode
-            if seen.unsolicited and payload not in (None, seen.frame.frame.payload):
-                continue
             if opcode == passing or not _incidental(seen):
                 self.bench.checks += 1
                 return seen.frame, packet
@@ -617,8 +619,8 @@ class WebSocket:
 
     @property
     def next_timeout(self) -> float | None:
-        """When the timers of this end want to be looked at."""
-        return self.client.next_timeout
+        """When this end wants to be looked at: by its timers, or at once where something came while others answered."""
+        return self.bench.now() if self.connection.inbox else self.client.next_timeout
 
     def attend(self) -> None:
         """Take what has come, judge it, and answer."""

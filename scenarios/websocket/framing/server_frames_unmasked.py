@@ -1,5 +1,5 @@
 from lab.scenario import Peer, Server, scenario
-from lab.websocket.frames import Opcode
+from lab.websocket.frames import Opcode, pong
 
 
 @scenario(
@@ -17,7 +17,7 @@ def server_frames_unmasked(peer: Peer, server: Server) -> None:
     ws = peer.websocket(server.websocket())
     ws.open()
     ws.ping(b"masked")
-    frames = [ws.next_frame(Opcode.PONG).frame]
+    frames = [ws.expect(pong(b"masked")).frame]
     ws.close(1000)
     frames.append(ws.next_frame(Opcode.CLOSE).frame)
     for frame in frames:
