@@ -535,18 +535,20 @@ class WebSocket:
 
     def _frame_ahead(self) -> int | None:
         """The opcode of the server's next frame that counts, None where its connection ends or nothing comes."""
-        last = None
-        while not (self._seen or self.ended) or (self._seen and _incidental(self._seen[0][0])):
-            if self._seen:
-                self._seen.popleft()
-                continue
-            there = self.bench.wait_until(lambda: bool(self._seen) or bool(self.ended), PATIENCE)
-            if not there and self.connection.last_seen is last:
-                break  # a long frame may take longer, but then its segments keep coming
-            last = self.connection.last_seen
+        while self._something_ahead() and _incidental(self._seen[0][0]):
+            self._seen.popleft()
         self.bench.stop_if_wrong()
         frame = self._seen[0][0].frame if self._seen else None
         return None if frame is None else frame.frame.opcode
+
+    def _something_ahead(self) -> bool:
+        """Whether the server says something more; a long frame gets the time it takes while its segments come."""
+        last = self.connection.last_seen
+        while not self.bench.wait_until(lambda: bool(self._seen or self.ended), PATIENCE):
+            if self.connection.last_seen is last:
+                break
+            last = self.connection.last_seen
+        return bool(self._seen)
 
     def _next_frame(self, expected: str, within: float, passing: int | None = None) -> tuple[ReadFrame, Packet | None]:
         """The server's next frame; Pings, and Pongs that nobody asked for, only where `passing` is theirs."""
