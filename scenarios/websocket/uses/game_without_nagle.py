@@ -19,7 +19,7 @@ def game_without_nagle(peer: Peer, server: Server) -> None:
     ws.open()
     own = ws.hear(type="welcome")["you"]
     ws.hear(type="state", by=own, input=0, passing=("welcome",))
-    moves = range(1, 11)
+    moves = range(1, 7)
 
     with ws.held() as inputs:
         ws.send(*(text('{"type":"move","dx":1,"dy":0}') for _ in moves))
