@@ -1,6 +1,8 @@
 from lab.scenario import Peer, Server, scenario
+from lab.scenario.record import Packet
 
-LONG = bytes(range(256)) * 400
+LONG = bytes(range(256)) * 275
+"""More than our window holds."""
 
 
 @scenario(
@@ -10,15 +12,21 @@ LONG = bytes(range(256)) * 400
     needs="echo",
 )
 def behind_a_long_message(peer: Peer, server: Server) -> None:
-    """Our window is shut, so that the server's long message waits; then we close.
+    """We do not read, and the server's message does not fit into our window: it has begun, and waits. Then we close.
 
     The server may first send what it had begun, or leave the rest away. But its Close never stands inside a frame, and
     no data come behind it.
     """
     ws = peer.websocket(server.websocket())
     ws.open()
+    answered = peer.connection.last_seen
     with ws.not_reading():
         ws.binary(LONG)
+        peer.sees(_data, "the beginning of the echo", after=answered)
         ws.close(1000)
     ws.expect_close_behind(LONG, 1000)
     ws.expect_end()
+
+
+def _data(packet: Packet) -> bool:
+    return packet.segment is not None and bool(packet.segment.payload)
