@@ -33,5 +33,5 @@ def http_request(peer: Peer, server: Server) -> None:
 
     ws.expect_response(101)
     ws.send(close(1000))
-    ws.expect_close(1000)
+    ws.expect_close_echoed(1000)
     ws.expect_end()

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from lab.scenario import Peer, Server, scenario
 
 
@@ -14,18 +16,21 @@ def switching_protocols(peer: Peer, server: Server) -> None:
     """
     ws = peer.websocket(server.websocket())
     ip = ("IPv6", 40) if ":" in peer.address else ("IPv4", 20)
-    head = ws.open().raw
+    answer = ws.open().raw
+    came = [(p.number, p.segment.payload) for p in peer.segments() if p.sender == "server" and p.segment]
+    stream = b"".join(payload for _, payload in came)
+    # Interim answers (RFC 9110 §15.2) may come before the 101; each head ends with an empty line.
+    heads = stream[: stream.find(answer) + len(answer)]
+    ends = [at + 4 for at in range(len(heads)) if heads[at : at + 4] == b"\r\n\r\n"]
 
-    came = [p for p in peer.segments() if p.sender == "server" and p.segment and p.segment.payload]
-    left = len(head)
-    for packet in came:
-        assert packet.segment is not None
-        here = len(packet.segment.payload)
-        if here > left:
-            peer.say("it shares a segment with what it pushes: such a segment is looked at in server_frame")
+    at = 0
+    for number, payload in came:
+        behind = at + len(payload)
+        if behind > len(heads):
+            peer.say("it shares a segment with what is pushed behind it")
             break
-        peer.sees_layers(("Ethernet", 14), ip, ("TCP", 20), ("HTTP", here), frame=packet.number)
-        left -= here
-        if not left:
-            break
+        http = [("HTTP", b - a) for a, b in pairwise([at, *(end for end in ends if at < end < behind), behind])]
+        if payload:
+            peer.sees_layers(("Ethernet", 14), ip, ("TCP", 20), *http, frame=number)
+        at = behind
     ws.leave()

@@ -15,7 +15,7 @@ STORIES = [path for path in files(home()) if path.parent.name == "layers"]
 MUTATIONS = {
     "syn": ("20 + 4 + 2 + 10 + 1 + 3", "20 + 4 + 2 + 10 + 1 + 4"),
     "http_request": ("len(line) + 2 for", "len(line) + 1 for"),
-    "switching_protocols": ('("HTTP", here)', '("HTTP", here - 1), ("WebSocket", 1)'),
+    "switching_protocols": ("*http, frame", '*http, ("WebSocket", 1), frame'),
     "masked_frame": ('("WebSocket", 2 + 4)', '("WebSocket", 2)'),
     "server_frame": ('("WebSocket", 2), ("Payload", 12)', '("WebSocket", 6), ("Payload", 8)'),
     "ipv6_packet": ('("Payload", 12)', '("Payload", 13)'),
