@@ -21,6 +21,7 @@ def response_and_first_frame_in_one_segment(peer: Peer, server: Server) -> None:
     ws.connect()
     with ws.held() as segments:
         ws.request(ws.upgrade())
+    peer.say("our window is shut: window 0")
     ws.put(replace(segments[0], window=0))
 
     other = peer.another().websocket(site)
@@ -28,6 +29,7 @@ def response_and_first_frame_in_one_segment(peer: Peer, server: Server) -> None:
     other.next_message()
     other.leave(pushed=True)
 
+    peer.say("our window opens")
     ws.put(Segment(ACK, segments[0].end, segments[0].ack, window=65535))
     answer = ws.expect_response(101)
     price = ws.next_message()
