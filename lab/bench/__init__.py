@@ -5,8 +5,14 @@ the same program, which closes when the client has; a scenario tells its server'
 agent. What counts is a connection that was opened and closed whole and verified; the server's kernel counts too, and
 where the two counts differ there is no result.
 
+A second contest counts small messages a second over one WebSocket: by the lab's client over the hand-made TCP, and by
+the `websockets` library's over the kernel's. What counts is a message that came back, and that the server counts too.
+
     contest.py      the turns and what they come to
     contestants.py  the four, each as "go on for so many seconds and say how many"
+    messages.py     the second contest
+    talk.py         what is said in it; byhand.py and library.py say it
+    standing.py     what a way came to
     story.py        the scenario
     ground.py       the sandbox, and the helper processes in its namespaces
     roles.py        what those processes do

@@ -1,4 +1,4 @@
-"""The contest: A B C D, A B C D, …; each turn's count held against the server's own; medians and ratios."""
+"""The contests: A B C D, A B C D, …; each turn's count held against the server's own; medians and ratios."""
 
 from __future__ import annotations
 
@@ -6,46 +6,19 @@ import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Final
 
+from lab.bench import messages
 from lab.bench.contestants import FAST, Contestant, Turn, contestants
 from lab.bench.errors import BenchError
 from lab.bench.ground import Ground
 from lab.bench.machine import Machine, this_machine
+from lab.bench.messages import Spoken, ratios
+from lab.bench.standing import Standing
 from lab.scenario.bench import Family
 
 WARM_UP: Final = 0.05
 """Seconds of a first turn of each, which does not count."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What one contestant came to."""
-
-    name: str
-    says: str
-    turns: tuple[Turn, ...]
-
-    @property
-    def rates(self) -> list[float]:
-        """Connections a second, a number for each round."""
-        return [turn.rate for turn in self.turns]
-
-    @property
-    def median(self) -> float:
-        """Connections a second, the median of the rounds."""
-        return median(self.rates)
-
-    @property
-    def connections(self) -> int:
-        """Verified connections in all."""
-        return sum(turn.connections for turn in self.turns)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds that they took in all."""
-        return sum(turn.seconds for turn in self.turns)
 
 
 @dataclass(slots=True)
@@ -57,7 +30,10 @@ class Benchmark:
     """Seconds of a turn, as asked for."""
     rounds: int
     machine: Machine
-    standings: list[Standing] = field(default_factory=list)
+    standings: list[Standing[Turn]] = field(default_factory=list)
+    """Of whole connections."""
+    messages: list[Standing[Spoken]] = field(default_factory=list)
+    """Of messages over a WebSocket."""
     took: float = 0.0
     """Seconds in all, the sandbox included."""
 
@@ -67,6 +43,11 @@ class Benchmark:
         medians = {standing.name: standing.median for standing in self.standings}
         return {name: medians[FAST] / other for name, other in medians.items() if name != FAST}
 
+    @property
+    def message_ratios(self) -> dict[str, float]:
+        """How many times as many messages the hand-made TCP carries as the `websockets` library: of medians."""
+        return ratios(self.messages)
+
 
 def measure(
     family: Family = "ipv4",
@@ -75,14 +56,17 @@ def measure(
     rounds: int = 5,
     on_turn: Callable[[str, int], None] = lambda name, number: None,
 ) -> Benchmark:
-    """Make a sandbox and hold the contest in it. `on_turn` is told each turn: whose, and in which round (0: warm-up).
+    """Make a sandbox and hold the contests in it. `on_turn` is told each turn: whose, and in which round (0: warm-up).
 
-    Raises CannotRun where there can be no sandbox, BenchError where a connection was not whole.
+    Raises CannotRun where there can be no sandbox, BenchError where a connection or message was not whole.
     """
     began = time.monotonic()
     result = Benchmark(family, seconds, rounds, this_machine())
     with Ground(family) as ground:
         result.standings = hold(contestants(ground), ground.counts, seconds=seconds, rounds=rounds, on_turn=on_turn)
+        result.messages = messages.hold(
+            messages.speakers(ground), messages.heard(ground), seconds=seconds, rounds=rounds, on_turn=on_turn
+        )
     result.took = time.monotonic() - began
     return result
 
@@ -94,8 +78,8 @@ def hold(
     seconds: float,
     rounds: int,
     on_turn: Callable[[str, int], None] = lambda name, number: None,
-) -> list[Standing]:
-    """The contest itself. `counts` asks the server what it has counted so far (`Ground.counts`).
+) -> list[Standing[Turn]]:
+    """The contest of connections itself. `counts` asks the server what it has counted so far (`Ground.counts`).
 
     Raises BenchError where a contestant's count and the server's are not the same.
     """

@@ -23,6 +23,11 @@ class Turn:
     seconds: float
 
     @property
+    def count(self) -> int:
+        """Connections."""
+        return self.connections
+
+    @property
     def rate(self) -> float:
         """Connections a second."""
         return self.connections / self.seconds

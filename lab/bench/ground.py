@@ -73,13 +73,18 @@ class Helper:
             "Try as root.",
         )
 
+    @property
+    def pid(self) -> int:
+        """Its process's number; 0 before it is started."""
+        return self._process.pid if self._process is not None else 0
+
     def ask(self, request: dict[str, Any], patience: float = 0.0) -> dict[str, Any]:
         """Ask, and wait for the answer, `patience` + GRACE seconds at most. Raises BenchError."""
         with contextlib.suppress(OSError):  # it may have said why before it went
             self._socket.sendall(json.dumps(request).encode() + b"\n")
         answer = self._receive(patience + GRACE)
         if "obstacle" in answer:
-            raise BenchError(f"{self.role}: a connection was not whole ({answer['obstacle']})")
+            raise BenchError(f"{self.role}: something was not whole ({answer['obstacle']})")
         return answer
 
     def _receive(self, timeout: float) -> dict[str, Any]:
@@ -115,7 +120,7 @@ class Ground:
         """Raises CannotRun where the system forbids it."""
         with self._open as stack:
             sandboxes = stack.enter_context(Sandboxes())
-            self.sandbox: Sandbox = stack.enter_context(sandboxes.make())
+            self.sandbox: Sandbox = stack.enter_context(sandboxes.make(websocket=True))
             if self.sandbox.server_address(self.family) is None:
                 raise CannotRun("This kernel has no IPv6.", "Measure over IPv4: without --ipv6.")
             order = {"family": self.family, "pid": self.sandbox.facts["pid"]}
@@ -126,7 +131,12 @@ class Ground:
             self.kernel = self._helper(stack, "kernel", order)
             self.sr1 = self._helper(stack, "sr1", {**order, "link": link}, (link,))
             self.kernel.ready()
+            assert self.sandbox.agent is not None
+            self.websocket = int(self.sandbox.agent.services()["websocket"])
+            # In the namespace that the kernel's client has made, behind its veth pair.
+            self.library = self._helper(stack, "library", {**order, "pid": self.kernel.pid, "port": self.websocket})
             self.sr1.ready()
+            self.library.ready()
             self._open = stack.pop_all()
         return self
 

@@ -270,5 +270,20 @@ def _sr1(order: Message, requests: Requests) -> None:
     requests.each(lambda request: timed(tutorial.open_and_close, request["seconds"]))
 
 
-ROLES: Final[dict[str, Callable[[Message, Requests], None]]] = {"server": _server, "kernel": _kernel, "sr1": _sr1}
+def _library(order: Message, requests: Requests) -> None:
+    """`{"seconds": n, "ahead": n}`: the `websockets` client for that long, from the kernel client's namespace."""
+    from lab.bench import library
+
+    library.without_proxies()
+    family, where = order["family"], (SERVER[order["family"]], order["port"])
+    requests.say({"ready": {}})
+    requests.each(lambda request: library.run(where, family, ahead=request["ahead"], seconds=request["seconds"]))
+
+
+ROLES: Final[dict[str, Callable[[Message, Requests], None]]] = {
+    "server": _server,
+    "kernel": _kernel,
+    "sr1": _sr1,
+    "library": _library,
+}
 """What a helper can be."""

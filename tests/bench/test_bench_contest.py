@@ -6,17 +6,22 @@ import io
 import json
 import socket
 import struct
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from lab.bench import told
+from lab.bench import messages, told
 from lab.bench.contest import Benchmark, hold
 from lab.bench.contestants import FAST, KERNEL, SCENARIO, SR1, Contestant, Turn
 from lab.bench.errors import BenchError
 from lab.bench.machine import Machine, cpu_model
+from lab.bench.messages import HAND, LIBRARY, Speaker, Spoken
 from lab.bench.roles import Closer
+from lab.bench.talk import talk
 from lab.report.terminal import Screen
+from lab.scenario.bench import Family
+from lab.server.client import AgentError, Program
 
 MACHINE = Machine("A processor", 2, 0.5, "Linux 6.1 x86_64", "CPython 3.11", "2.6", "0.1")
 PLAN = {SCENARIO: [3, 1, 2], FAST: [500, 100, 400], SR1: [1, 1, 1], KERNEL: [1000, 700, 800]}
@@ -51,10 +56,42 @@ class Server:
         return dict(self.counted)
 
 
+SAID = {HAND: [2, 3, 1], LIBRARY: [8, 12, 4], "by hand, 32 ahead": [30, 20, 10], "websockets, 32 ahead": [20, 10, 5]}
+"""Messages in each round; every turn takes two seconds."""
+
+
+class Listener:
+    """A program that says what it was given, of connections told apart by their port."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+        self.programs: dict[int, Program] = {}
+        self.changes: dict[str, Any] = {}
+
+    def speakers(self) -> list[Speaker]:
+        def made(name: str, todo: list[int]) -> Speaker:
+            numbers = iter([7, *todo])  # the first is the warm-up
+
+            def turn(seconds: float) -> tuple[Spoken, tuple[str, int]]:
+                number = next(numbers)
+                self.order.append(name)
+                port = 1000 + len(self.order)
+                self.programs[port] = Program("/echo", number, False, 1000, "", "")
+                return Spoken(number, 2.0), ("192.0.2.1", port)
+
+            return Speaker(name, f"says {name}", 32 if "ahead" in name else 1, turn)
+
+        return [made(name, todo) for name, todo in SAID.items()]
+
+    def heard(self, remote: tuple[str, int]) -> Program:
+        return replace(self.programs[remote[1]], **self.changes)
+
+
 def result() -> Benchmark:
-    server = Server()
+    server, listener = Server(), Listener()
     standings = hold(server.contestants(), server.counts, seconds=2.0, rounds=3)
-    return Benchmark("ipv4", 2.0, 3, MACHINE, standings, took=30.0)
+    said = messages.hold(listener.speakers(), listener.heard, seconds=2.0, rounds=3)
+    return Benchmark("ipv4", 2.0, 3, MACHINE, standings, said, took=30.0)
 
 
 def test_the_turns_are_interleaved_and_the_warm_up_does_not_count() -> None:
@@ -71,7 +108,7 @@ def test_the_turns_are_interleaved_and_the_warm_up_does_not_count() -> None:
 
 
 def test_medians_and_ratios() -> None:
-    told_of = {each.name: (each.median, each.connections, each.seconds) for each in result().standings}
+    told_of = {each.name: (each.median, each.count, each.seconds) for each in result().standings}
     assert told_of == {
         SCENARIO: (1.0, 6, 6.0),
         FAST: (200.0, 1000, 6.0),
@@ -118,8 +155,73 @@ def test_the_json_has_every_number() -> None:
     assert (fast["per_second"]["lowest"], fast["per_second"]["median"], fast["per_second"]["highest"]) == (50, 200, 250)
     assert fast["per_second"]["rounds"][0] == {"connections": 500, "seconds": 2.0}
     assert document["ratios"] == {SCENARIO: 200.0, SR1: 400.0, KERNEL: 0.5}
+    said = document["messages"]
+    assert [each["name"] for each in said["contestants"]] == list(SAID)
+    assert (said["contestants"][0]["messages"], said["contestants"][0]["per_second"]["median"]) == (6, 1.0)
+    assert said["contestants"][1]["per_second"]["rounds"][2] == {"messages": 4, "seconds": 2.0}
+    assert said["ratios"] == {LIBRARY: 0.25, "websockets, 32 ahead": 2.0}
     assert document["machine"]["cpu"] == "A processor"
     assert (document["family"], document["rounds"], document["took"]) == ("ipv4", 3, 30.0)
+
+
+def test_the_speakers_take_turns_and_are_compared_with_as_many_on_their_way() -> None:
+    listener = Listener()
+    said: list[tuple[str, int]] = []
+    standings = messages.hold(
+        listener.speakers(), listener.heard, seconds=2.0, rounds=3, on_turn=lambda *turn: said.append(turn)
+    )
+    assert listener.order == list(SAID) * 4
+    assert said == [(name, number) for number in range(4) for name in SAID]
+    assert [[turn.messages for turn in each.turns] for each in standings] == list(SAID.values())
+    assert [each.median for each in standings] == [1.0, 4.0, 10.0, 5.0]
+    assert messages.ratios(standings) == {LIBRARY: 0.25, "websockets, 32 ahead": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"messages": 6}, "by hand counts 7 messages, but the server's program was given 6"),
+        ({"open": True}, "it is still open"),
+        ({"code": 1006}, "its code is 1006"),
+    ],
+)
+def test_messages_that_the_server_does_not_know_of_are_no_result(changes: dict[str, Any], says: str) -> None:
+    listener = Listener()
+    listener.changes = changes
+    with pytest.raises(BenchError, match=says):
+        messages.hold(listener.speakers(), listener.heard, seconds=2.0, rounds=1)
+
+
+def test_a_connection_that_the_server_has_never_seen_is_no_result() -> None:
+    def nobody(remote: tuple[str, int]) -> Program:
+        raise AgentError("timeout", None, "no such connection")
+
+    with pytest.raises(BenchError, match="knows nothing of the connection of by hand"):
+        messages.hold(Listener().speakers(), nobody, seconds=2.0, rounds=1)
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_what_is_said_comes_back_in_its_order(ahead: int) -> None:
+    on_their_way: list[str] = []
+    most = 0
+
+    def send(text: str) -> None:
+        nonlocal most
+        on_their_way.append(text)
+        most = max(most, len(on_their_way))
+
+    count, seconds = talk(send, lambda: on_their_way.pop(0), ahead=ahead, seconds=0.01)
+    assert (most, on_their_way) == (ahead, [])
+    assert count > ahead
+    assert seconds >= 0.01
+    assert talk(send, lambda: on_their_way.pop(0), ahead=ahead, seconds=0.0)[0] == 1
+
+
+@pytest.mark.parametrize("wrong", ["message 00000002", "message 0000001", "", "message 00000000"])
+def test_another_message_than_the_one_that_was_sent_is_none(wrong: str) -> None:
+    came = iter(["message 00000000", wrong])
+    with pytest.raises(ValueError, match="message 1 was to come back"):
+        talk(lambda text: None, lambda: next(came), ahead=2, seconds=1.0)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
@@ -136,6 +238,8 @@ def test_the_table_is_plain_where_there_is_no_terminal(encoding: str, monkeypatc
     assert rows["kernel"][1:5] == ["400", "350", "500", "2,500"]
     assert rows["kernel"][5] == "0.50"
     assert rows["scenario"][5] == "200"
+    assert [words[1:6] for name, words in rows.items() if name == "websockets"] == [["4.0", "2.0", "6.0", "24", "0.25"]]
+    assert "by hand, 32 ahead" in text
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "A processor, 2 cores" in text
 
@@ -189,3 +293,40 @@ def test_the_fast_path_in_the_contest_refuses_a_broken_server(sandbox_works: Non
         fast = next(each for each in contestants(ground) if each.name == FAST)
         with pytest.raises(BenchError, match=r"the fast path refuses an answer: .*ack should be"):
             fast.turn(0.1)
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        ("text_comes_back_binary", "a text message was to come back"),
+        ("text_cut_in_a_character", "was to come back"),
+        ("masks", "a text message was to come back"),
+        ("tires_of_messages", "the server has ended the connection|there came: Ended"),
+        ("resets_at_once", "the WebSocket does not open"),
+        ("accept_of_the_key_alone", "the WebSocket does not open"),
+        ("echo_one_behind", "the server says nothing"),
+    ],
+)
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_the_client_by_hand_refuses_a_broken_server(
+    broken: str, says: str, family: Family, sandbox_works: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pathlib import Path
+
+    from lab.bench import byhand
+    from lab.testbed.sandbox import Sandboxes
+
+    if broken == "echo_one_behind":
+        monkeypatch.setattr(byhand, "PATIENCE", 0.2)
+    path = [Path(__file__).parent.parent / "broken"]
+    serve = f"websocket_servers:broken_{broken}"
+    with Sandboxes() as sandboxes, sandboxes.make(serve, path=path, websocket=True) as sandbox:
+        assert sandbox.agent is not None
+        client = byhand.ByHand(sandbox, family, sandbox.agent.services()["websocket"])
+
+        def turn() -> None:
+            client.open()
+            talk(client.send, client.receive, ahead=1, seconds=60.0)
+
+        with pytest.raises((BenchError, ValueError), match=says):
+            turn()

@@ -16,6 +16,7 @@ import pytest
 import lab
 from lab.bench import measure
 from lab.bench.contestants import FAST, KERNEL, SCENARIO, SR1
+from lab.bench.messages import HAND, LIBRARY
 
 ROOT = Path(lab.__file__).parent.parent
 BENCH = ["-W", "error", "-c", "from lab.cli import main; main()", "bench"]
@@ -54,6 +55,20 @@ def check(document: dict[str, Any], family: str) -> None:
     for name, ratio in document["ratios"].items():
         assert ratio == pytest.approx(medians[FAST] / medians[name])
     assert document["machine"]["kernel"].startswith("Linux")
+    said = document["messages"]
+    assert [each["name"] for each in said["contestants"]] == [
+        HAND, LIBRARY, "by hand, 32 ahead", "websockets, 32 ahead",
+    ]  # fmt: skip
+    for each in said["contestants"]:
+        rates = [turn["messages"] / turn["seconds"] for turn in each["per_second"]["rounds"]]
+        assert len(rates) == document["rounds"]
+        assert each["messages"] == sum(turn["messages"] for turn in each["per_second"]["rounds"]) >= len(rates)
+        assert min(rates) <= each["per_second"]["median"] <= max(rates)
+        medians[each["name"]] = each["per_second"]["median"]
+    assert said["ratios"] == {
+        LIBRARY: pytest.approx(medians[HAND] / medians[LIBRARY]),
+        "websockets, 32 ahead": pytest.approx(medians["by hand, 32 ahead"] / medians["websockets, 32 ahead"]),
+    }
 
 
 def test_over_ipv4_as_json(sandbox_works: None) -> None:
@@ -68,7 +83,7 @@ def test_over_ipv6(sandbox_works: None) -> None:
     said: list[str] = []
     result = measure("ipv6", seconds=0.05, rounds=1, on_turn=lambda name, number: said.append(name))
     check(document(result), "ipv6")
-    assert len(said) == 8
+    assert len(said) == 16
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to be another user")
@@ -138,10 +153,10 @@ def gone(pid: int) -> bool:
 def test_ended_in_the_middle_it_leaves_nothing(number: int, code: int, says: str, sandbox_works: None) -> None:
     command = [sys.executable, *BENCH, "--seconds", "60", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        # The zygote, the sandbox's server, and the three helpers.
-        assert wait_until(lambda: len(descendants(process.pid)) == 5 or process.poll() is not None)
+        # The zygote, the sandbox's server, and the four helpers.
+        assert wait_until(lambda: len(descendants(process.pid)) == 6 or process.poll() is not None)
         below = descendants(process.pid)
-        assert len(below) == 5
+        assert len(below) == 6
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (code, "", says)
