@@ -1,6 +1,7 @@
 from typing import Any
 
 from lab.scenario import Peer, Server, scenario
+from lab.scenario.websocket import WebSocket
 from lab.websocket.frames import text
 
 
@@ -15,31 +16,49 @@ def game_without_nagle(peer: Peer, server: Server) -> None:
     the others back until it is acknowledged. The server's program has switched that off: all states come, though none
     of our ACKs does.
     """
-    ws = peer.websocket(server.websocket("/game"))
-    ws.open()
-    own = ws.hear(type="welcome")["you"]
-    ws.hear(type="state", by=own, input=0, passing=("welcome",))
-    moves = range(1, 7)
+    ws, own = _joins(peer, server)
+    for _ in range(5):
+        if _is_calm(ws.peer):
+            break
+        # This machine is so busy that our ACKs came late: the server's TCP believes in a loss, and would send less.
+        ws.leave(pushed=True)
+        ws, own = _joins(peer.another(), server)
+    player, moves = ws.peer, range(1, 7)
 
     with ws.held() as inputs:
         ws.send(*(text('{"type":"move","dx":1,"dy":0}') for _ in moves))
-    acknowledged, before = inputs[-1].ack, len(peer.segments())
+    acknowledged, before = inputs[-1].ack, len(player.segments())
     ws.put(*inputs)
     with ws.held():  # our ACKs are held back
         states: list[dict[str, Any]] = []
         while len(states) < len(moves):
             state = ws.hear(type="state")
             states += [state] if state["by"] == own else []
-        answers = [p for p in peer.segments()[before:] if p.sender == "server" and p.segment and p.segment.payload]
-    peer.check(
+        answers = [p for p in player.segments()[before:] if p.sender == "server" and p.segment and p.segment.payload]
+    player.check(
         [state["input"] for state in states] == list(moves), "payload", "a state for each move, in order",
         str([state["input"] for state in states]), "each move is answered with a state",
     )  # fmt: skip
     small = {p.segment.seq for p in answers if p.segment is not None and len(p.segment.payload) < 536}
-    peer.check(
+    player.check(
         len(small) >= 3, "payload", "several small segments", str(len(small)),
         "the server sends the next small segment though the one before is not acknowledged",
     )  # fmt: skip
-    told = [p.segment.ack for p in peer.segments() if p.sender == "peer" and p.segment][-1]
-    peer.check(told == acknowledged, "ack", str(acknowledged), str(told), "none of them was acknowledged by us")
+    told = [p.segment.ack for p in player.segments() if p.sender == "peer" and p.segment][-1]
+    player.check(told == acknowledged, "ack", str(acknowledged), str(told), "none of them was acknowledged by us")
     ws.leave(pushed=True)
+
+
+def _joins(player: Peer, server: Server) -> tuple[WebSocket, str]:
+    """A player who is in the game, and its name there."""
+    ws = player.websocket(server.websocket("/game"))
+    ws.open()
+    own = ws.hear(type="welcome")["you"]
+    ws.hear(type="state", by=own, input=0)
+    return ws, own
+
+
+def _is_calm(player: Peer) -> bool:
+    """Whether the server has said nothing twice yet."""
+    said = [p.seq for p in player.segments() if p.sender == "server" and p.segment and p.segment.length]
+    return len(said) == len(set(said))
