@@ -253,6 +253,11 @@ class Shadow:
         """Whether any world that could be true agrees with what the server's kernel reports; changes nothing."""
         return any(self._stands(world, observed, now) for world in self.worlds)
 
+    def is_behind(self, observed: State, now: float) -> bool:
+        """Whether the model agrees with the kernel only if a FIN or RST of an untold program is still on its way."""
+        standing = [world for world in self.worlds if self._stands(world, observed, now)]
+        return bool(standing) and all(self._runs_ahead(world, observed, now) for world in standing)
+
     def _stands(self, world: World, observed: State, now: float) -> bool:
         state = world.endpoint.state
         if state is observed or (observed is State.CLOSED and state is State.LISTEN):

@@ -325,6 +325,9 @@ def test_an_untold_program_may_have_closed_a_moment_ago(fin_of_ours: bool, ahead
     server = talk.server
     assert server.compare_state(stood, 1.0) is None
     assert server.could_be_in(ahead, 1.1)
+    assert server.is_behind(ahead, 1.1)
+    assert not server.is_behind(stood, 1.1)
+    assert not server.is_behind(other, 1.1)
     assert not server.could_be_in(other, 1.1)
     assert not server.could_be_in(State.TIME_WAIT, 1.1)
     assert server.compare_state(ahead, 1.1) is None
@@ -336,6 +339,7 @@ def test_an_untold_program_may_have_closed_a_moment_ago(fin_of_ours: bool, ahead
     assert (finding.field, finding.expected, finding.observed) == ("state", str(stood), str(ahead))
     assert talk.server_sends(Segment(FIN | ACK, Y + 1, X + 1 + fin_of_ours, 1000), 1.8).finding is None
     assert server.compare_state(ahead, 1.9) is None
+    assert not server.is_behind(ahead, 1.9)
     assert not server.could_be_in(stood, 1.9)
 
 
