@@ -21,8 +21,9 @@ def server_frame(peer: Peer, server: Server) -> None:
     pong = bytes.fromhex("8a0c") + b"are you well"
     came = [p for p in peer.segments() if p.sender == "server" and p.segment and p.segment.payload == pong]
     if came:
+        options = (came[0].frame[14 + ip[1] + 12] >> 4) * 4 - 20  # TCP's data offset; a server may have some
         peer.sees_layers(
-            ("Ethernet", 14), ip, ("TCP", 20), ("WebSocket", 2), ("Payload", 12), frame=came[0].number
+            ("Ethernet", 14), ip, ("TCP", 20 + options), ("WebSocket", 2), ("Payload", 12), frame=came[0].number
         )  # fmt: skip
     else:
         peer.say("its Pong shares a segment with something else")
