@@ -45,15 +45,16 @@ DEFAULT_MSS = {"ipv4": 536, "ipv6": 1220}
 class WebSocket:
     """The client's end of one WebSocket connection, over one hand-made TCP connection."""
 
-    def __init__(self, peer: Peer, site: Site, subprotocols: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, peer: Peer, site: Site, subprotocols: tuple[str, ...] = (), window_scale: int | None = None
+    ) -> None:
         self.peer = peer
         self.site = site
         self.bench: Bench = peer.bench
         self.connection = peer.connection
         family = self.bench.family
-        end = Endpoint(
-            profile=_PROFILE, iss=peer.iss, default_mss=DEFAULT_MSS[family], offer=Offer(mss=MSS[family])
-        )  # fmt: skip
+        offer = Offer(mss=MSS[family], shift=window_scale)
+        end = Endpoint(profile=_PROFILE, iss=peer.iss, default_mss=DEFAULT_MSS[family], offer=offer)
         self.client = Client(end, site.authority, site.resource, subprotocols=subprotocols, answers=False)
         self.client.tap = self._tap
         self.dialogue = Dialogue()
@@ -116,12 +117,15 @@ class WebSocket:
         self.bench.say("check", f"answer: {response.line}", self.connection.name)
         return response
 
-    def expect_refused(self, *statuses: int, plain: bool = False, within: float = PATIENCE) -> Response | None:
+    def expect_refused(
+        self, *statuses: int, plain: bool = False, or_taken: str = "", within: float = PATIENCE
+    ) -> Response | None:
         """The server refuses the handshake with an HTTP error, 4xx or 5xx, and no 101 (RFC 6455 §4.2.1).
 
         With `statuses` it must be one of these; with `plain`, for what is a request of HTTP but asks for no WebSocket,
         any answer but a 101 will do. A server that drops the connection instead is permitted to (§10.7), unless
-        statuses are asked for: None then.
+        statuses are asked for: None then. With `or_taken`, the leeway that permits it (lab.websocket.leeway), a 101
+        will do as well.
         """
         self._until(lambda: bool(self._seen) or bool(self.ended), within, "an HTTP error")
         if not self._seen and not statuses:
@@ -133,6 +137,10 @@ class WebSocket:
         self.bench.checks += 1
         response = seen.response
         status = response.status if response else None
+        if response is not None and status == 101 and or_taken:
+            self.bench.remark(LEEWAY[or_taken])
+            self.bench.say("check", f"taken: {response.line}", self.connection.name)
+            return response
         good = status in statuses if statuses else status is not None and (200 if plain else 400) <= status <= 599
         if not good:
             other = "any answer but a 101" if plain else "an HTTP error, 4xx or 5xx"
@@ -394,11 +402,11 @@ class WebSocket:
         self.bench.say("check", f"{len(got)} of {len(data)} octets before the Close", self.connection.name)
         self.expect_close_echoed(code)
 
-    def expect_failed(self, code: int, *, or_taken: bool = False, within: float = PATIENCE) -> None:
+    def expect_failed(self, code: int, *also: int, or_taken: bool = False, within: float = PATIENCE) -> None:
         """The server fails the WebSocket connection: a Close with `code`, then the end of TCP (RFC 6455 §7.1.7).
 
-        Permitted, and named in the report: another code that fits as well, or no Close frame at all; with `or_taken`,
-        where no rule makes it fail, also a Close without a code or with 1000, as if nothing were wrong.
+        Permitted, and named in the report: another code that fits as well, as `also` do here, or no Close frame at all;
+        with `or_taken`, where no rule makes it fail, also a Close without a code or with 1000, as if all were well.
         """
         self._until(lambda: bool(self._frames_left()) or bool(self.ended), within,
                     f"a Close {code} and the end of the connection")  # fmt: skip
@@ -407,7 +415,7 @@ class WebSocket:
             self.bench.remark(LEEWAY["ws-fails-without-close"])
         else:
             fine = (None, 1000) if or_taken else ()
-            got = self.expect_close(*FITTING.get(code, (code,)), *fine, within=within)
+            got = self.expect_close(*FITTING.get(code, (code,)), *also, *fine, within=within)
             if got in fine:
                 self.bench.remark(LEEWAY["ws-lenient"])
             elif got != code:

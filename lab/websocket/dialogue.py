@@ -366,6 +366,9 @@ class Dialogue:
         if data.startswith(b"HTTP/"[: len(data)]):
             return [Seen("garbage", "another HTTP answer", note="It answers nothing that RFC 6455 speaks of.")]
         text = f"{len(data)} octets behind the answer {self.response.line}"
+        if self.request is not None and self.request.method == "HEAD":
+            message = "The answer to HEAD has no body, even where it announces one."
+            return [Seen("garbage", text, Finding("body", "none", data[:16].hex(" "), message, "RFC 9110 §9.3.2"))]
         message = "The server refused the connection, and sent something that is no HTTP: frames need a 101."
         return [Seen("garbage", text, Finding("response", "nothing", data[:16].hex(" "), message, "RFC 6455 §4.2.2"))]
 

@@ -52,6 +52,9 @@ class Departure:
     field: str
     why: str
     section: str
+    hidden: bool = False
+    """Whether it shows only in what a server need not look into: the key must be right, and need not be decoded
+    (RFC 6455 §4.2.2 step 4 /key/)."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class Request(Fields):
 
     @property
     def departures(self) -> list[Departure]:
-        """In what it is not the request of RFC 6455 §4.2.1: a server must refuse it where there is one."""
+        """In what it is not the request of RFC 6455 §4.2.1: a server must refuse it for each that is not hidden."""
         return list(_departures(self))
 
 
@@ -129,8 +132,8 @@ def parse_request(head: bytes) -> Request | None:
 def _departures(request: Request) -> list[Departure]:
     found: list[Departure] = []
 
-    def add(field: str, why: str, section: str = "RFC 6455 §4.2.1") -> None:
-        found.append(Departure(field, why, section))
+    def add(field: str, why: str, section: str = "RFC 6455 §4.2.1", *, hidden: bool = False) -> None:
+        found.append(Departure(field, why, section, hidden))
 
     if request.method != "GET":
         add("method", f"the method is {request.method}, not GET (item 1)")
@@ -149,8 +152,10 @@ def _departures(request: Request) -> list[Departure]:
         add("Sec-WebSocket-Key", "there is more than one Sec-WebSocket-Key", "RFC 6455 §11.3.1")
     elif not keys:
         add("Sec-WebSocket-Key", "there is no Sec-WebSocket-Key (item 5)")
+    elif not keys[0].strip():
+        add("Sec-WebSocket-Key", "the Sec-WebSocket-Key is empty (item 5)")
     elif not _is_key(keys[0]):
-        add("Sec-WebSocket-Key", "the Sec-WebSocket-Key does not decode to 16 octets (item 5)")
+        add("Sec-WebSocket-Key", "the Sec-WebSocket-Key does not decode to 16 octets (item 5)", hidden=True)
     versions = request.all("Sec-WebSocket-Version")
     if len(versions) > 1:
         add("Sec-WebSocket-Version", "there is more than one Sec-WebSocket-Version", "RFC 6455 §11.3.5")
@@ -197,8 +202,8 @@ def parse_extensions(values: Sequence[str]) -> list[tuple[str, dict[str, str | N
 def judge(request: Request, response: Response) -> list[Finding]:
     """What is wrong with this answer to that request (RFC 6455 §4.1 checks 1 to 6, §4.2.1, §4.2.2, §11.3).
 
-    A refusal, whatever its status, is wrong only where the one thing amiss with the request is its version and the
-    answer does not say which versions there are (RFC 6455 §4.2.2 step 4, §4.4).
+    A refusal, whatever its status, is wrong only where the one thing amiss with the request is that its version is
+    another, and the answer does not say which versions there are (RFC 6455 §4.2.2 step 4, §4.4).
     """
     if response.status != 101:
         return _judge_refusal(request, response)
@@ -211,6 +216,7 @@ def judge(request: Request, response: Response) -> list[Finding]:
             d.section,
         )
         for d in request.departures
+        if not d.hidden
     ]
     findings += _judge_101(response)
     findings += _judge_accept(request, response)
@@ -222,6 +228,9 @@ def judge(request: Request, response: Response) -> list[Finding]:
 def _judge_refusal(request: Request, response: Response) -> list[Finding]:
     if {d.field for d in request.departures} != {"Sec-WebSocket-Version"} or response.status < 400:
         return []
+    versions = request.all("Sec-WebSocket-Version")
+    if len(versions) != 1 or not re.fullmatch("0|[1-9][0-9]{0,2}", versions[0]):
+        return []  # it asks for no version (§4.3): as wrong as any other request that is none
     if VERSION in response.tokens("Sec-WebSocket-Version"):
         return []
     section = "RFC 6455 §4.2.2"

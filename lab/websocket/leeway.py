@@ -48,6 +48,14 @@ LEEWAY: dict[str, Choice] = {
             ("6455-10.7-drop", "6455-10.7-http-status"),
         ),
         Choice(
+            "ws-key-not-decoded",
+            "permitted",
+            "The server takes a Sec-WebSocket-Key that does not decode to 16 octets.",
+            "RFC 6455 §4.2.2",
+            "RFC 6455 §4.2.2 step 4 /key/: it is not necessary for the server to decode it",
+            ("6455-4.2.1-key",),
+        ),
+        Choice(
             "ws-latest-pong",
             "permitted",
             "Of several Pings the server answers only the latest.",

@@ -1,8 +1,8 @@
 """The `lab` command on one of two hosts, a foreign WebSocket server on the other: `rig.py SERVER ARGUMENT ...`.
 
-It makes two network namespaces and a veth pair, in a user namespace where it must, starts SERVER (a file of servers/,
-after a colon its argument) on port 8080 in one of them, waits until it takes connections, and becomes `lab ARGUMENT ...`
-in the other. The server ends with it.
+It makes two network namespaces and a veth pair, in a user namespace where it must, and starts SERVER (a file of
+servers/, after a colon its argument) on port 8080 in one of them. When that takes connections it becomes `lab ARGUMENT
+...` in the other. The server ends with it.
 """
 
 from __future__ import annotations

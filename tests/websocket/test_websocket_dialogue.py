@@ -420,6 +420,15 @@ def test_a_refusal_with_its_body_is_honest() -> None:
     assert dialogue.server_ends(3.0) is None
 
 
+def test_an_answer_to_head_has_no_body() -> None:
+    dialogue = Dialogue()
+    dialogue.client_sends(REQUEST.replace(b"GET", b"HEAD"), 1.0)
+    head = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 2\r\n\r\n"
+    assert found(dialogue.server_sends(head, 2.0)) == []
+    (finding,) = found(dialogue.server_sends(b"no", 2.1))
+    assert (finding.field, finding.section) == ("body", "RFC 9110 §9.3.2")
+
+
 def test_another_answer_behind_a_refusal_is_no_frame() -> None:
     dialogue = Dialogue()
     dialogue.client_sends(REQUEST, 1.0)

@@ -15,7 +15,7 @@ def codes_never_sent(peer: Peer, server: Server) -> None:
     never sends one of them back.
     """
     site = server.websocket()
-    for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535):
+    for code in (1005, 1006, 1015, 0, 999, 1004, 1016, 2999, 5000, 65535):
         ws = peer.another().websocket(site)
         ws.open()
         ws.send(close(code))

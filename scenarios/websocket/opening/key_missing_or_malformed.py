@@ -20,12 +20,14 @@ KEYS = {
 def key_missing_or_malformed(peer: Peer, server: Server) -> None:
     """Whatever does not decode to 16 octets is no key, and a request without a key is no handshake (item 5).
 
-    §4.2.2 adds that a server need not decode it, and many do not look. Yet the form can be seen without decoding: 22
-    letters of the alphabet and two =. What departs from §4.2.1 must be refused.
+    §4.2.2 adds that a server need not decode it, and many do not look: one that takes a key for what it is not is
+    permitted to. But no key at all, or an empty one, must be refused.
     """
     site = server.websocket()
     for number, (what, key) in enumerate(KEYS.items()):
         ws = (peer.another() if number else peer).websocket(site)
         peer.say(what)
         ws.request(ws.upgrade(without=[FIELD], extra=[] if key is None else [(FIELD, key)]))
-        ws.expect_refused()
+        answer = ws.expect_refused(or_taken="ws-key-not-decoded" if key else "")
+        if answer is not None and answer.status == 101:
+            ws.leave()

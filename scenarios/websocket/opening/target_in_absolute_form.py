@@ -14,5 +14,6 @@ def target_in_absolute_form(peer: Peer, server: Server) -> None:
     site = server.websocket()
     ws = peer.websocket(site)
     ws.request(replace(ws.upgrade(), target=f"http://{site.authority}{site.resource}"))
-    ws.expect_response(101)
+    answer = ws.expect_response()
+    ws.check(answer.status == 101, "status", "101", answer.line, "a target in absolute form is taken", "§4.2.1")
     ws.leave()

@@ -21,7 +21,7 @@ def version_not_13(peer: Peer, server: Server) -> None:
     So a client of a later version can find out how to talk to an old server.
     """
     site = server.websocket()
-    for number, version in enumerate(("25", "0", "abc")):
+    for number, version in enumerate(("25", "0", "8")):
         ws = (peer.another() if number else peer).websocket(site)
         ws.request(ws.upgrade(without=[FIELD], extra=[(FIELD, version)]))
         answer = ws.expect_response()
