@@ -696,6 +696,7 @@ class Stack:
         self.connections: dict[Key, Connection] = {}
         self.listeners: dict[tuple[str, int], Listener] = {}
         self.neighbours: dict[str, bytes] = {}
+        self.fragments = wire.Fragments()
         self.unresolved: dict[str, list[Seg]] = {}
         self.secret = os.urandom(16)
         self.stamp_offset = random.getrandbits(32)
@@ -737,6 +738,7 @@ class Stack:
 
     def frame_arrives(self, frame: bytes) -> None:
         """Handle one frame of the link."""
+        frame = self.fragments.whole(frame)
         content = wire.read(frame, self.hooks.trusts_checksums)
         if isinstance(content, wire.Question):
             if content.target in self.addresses and content.source not in self.addresses:

@@ -295,6 +295,8 @@ def test_a_target_is_played_what_it_can_play(lab, runner) -> None:
         "host": "192.0.2.1",
         "port": 80,
         "allow_public": False,
+        "resource": None,
+        "echoes": False,
     }
     lab(*words, "first", "--i-may-test-this-target")
     assert [s.name for s in runner.plans[1].scenarios] == ["handshake/first"]
@@ -304,7 +306,60 @@ def test_a_target_is_played_what_it_can_play(lab, runner) -> None:
 def test_a_stack_of_ones_own_is_the_server(lab, runner, tmp_path: Path) -> None:
     (tmp_path / "stack.py").write_text("def serve(channel, facts): ...")
     assert lab("run", "--served-by", f"{tmp_path}/stack.py:serve").exit_code == 0
-    assert runner.plans[0].testbed_options == {"serve": "stack:serve", "path": [str(tmp_path)]}
+    here = [str(tmp_path)]
+    assert runner.plans[0].testbed_options == {
+        "serve": "stack:serve", "path": here, "program": False, "echoes": False
+    }  # fmt: skip
+    (tmp_path / "program.py").write_text("async def serve(reader, writer): ...\nother = serve")
+    assert lab("run", "--served-by", f"{tmp_path}/program.py:serve", "--echo").exit_code == 0
+    assert runner.plans[1].testbed_options == {
+        "serve": "program:serve", "path": here, "program": True, "echoes": True
+    }  # fmt: skip
+    lab("run", "--served-by", f"{tmp_path}/program.py:other")
+    assert runner.plans[2].testbed_options["program"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "played", "left_out"),
+    [
+        (
+            ["--target", "192.0.2.1:80"],
+            {"handshake/open_ended"},
+            "1 scenario left out: it needs a WebSocket server: --target ws://",
+        ),
+        (
+            ["--target", "ws://192.0.2.1/"],
+            {"handshake/open_ended", "websocket/any"},
+            "1 scenario left out: it needs a ",
+        ),
+        (["--target", "ws://192.0.2.1/", "--echo"], {"handshake/open_ended", "websocket/any", "websocket/echo"}, ""),
+    ],
+)
+def test_a_websocket_target_is_played_what_it_can_play(
+    lab, runner, home: Path, words: list[str], played: set[str], left_out: str
+) -> None:
+    for name, needs in (("any", "websocket"), ("echo", "echo")):
+        path = home / "websocket" / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text((home / "handshake" / "first.py").read_text().replace('needs="agent"', f'needs="{needs}"'))
+    done = lab("run", "--testbed", "target", "--interface", "e0", *words)
+    assert done.exit_code == 0
+    assert set(names(runner)) == played
+    assert left_out in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--target", "wss://h/"], "TLS"),
+        (["--target", "ws://h/#x"], "fragment"),
+        (["--target", "h:1", "--echo"], "--echo is for a WebSocket server: --target ws://h:1/PATH"),
+    ],
+)
+def test_a_websocket_target_that_cannot_be_is_a_sentence(lab, words: list[str], says: str) -> None:
+    done = lab("run", "--testbed", "target", "--interface", "e0", *words)
+    assert done.exit_code == 2
+    assert says in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_names_globs_folders_and_last_parts_find_the_same() -> None:
     assert [s.name for s in load([str(home() / "handshake" / "three_segments.py")])] == ["handshake/three_segments"]
     in_folder = [s.name for s in load(["teardown"])]
     assert in_folder == [s.name for s in load(["teardown/*"])] == [s.name for s in load([str(home() / "teardown")])]
-    assert {s.name for s in load(["fin_*"])} == {n for n in names() if n.split("/")[1].startswith("fin_")}
+    assert {s.name for s in load(["fin_*"])} == {n for n in names() if n.split("/")[-1].startswith("fin_")}
 
 
 def test_a_word_that_names_nothing_gets_a_suggestion() -> None:
