@@ -77,13 +77,19 @@ class Peer:
             made.conversation.server.listen()
         return Peer(self.bench, made)
 
-    def websocket(self, site: Site, *, subprotocols: tuple[str, ...] = ()) -> WebSocket:
-        """A WebSocket over this connection, not open yet: every segment under it is the lab's (RFC 6455)."""
+    def websocket(
+        self, site: Site, *, subprotocols: tuple[str, ...] = (), window_scale: int | None = None
+    ) -> WebSocket:
+        """A WebSocket over this connection, not open yet: every segment under it is the lab's (RFC 6455).
+
+        `window_scale`: the shift that our SYN offers, 0 to 14 (RFC 7323 §2.3); None: none is, so that no window of the
+        server's can say that it has room for more than 65,535 octets.
+        """
         from lab.scenario.websocket import WebSocket  # it drives a Peer, and few scripts need it
 
         if self.connection.server_port != site.port:
             self.bench.turn_to(self.connection, site.port)
-        return WebSocket(self, site, subprotocols)
+        return WebSocket(self, site, subprotocols, window_scale)
 
     def towards(self, port: int) -> Peer:
         """Talk to that port of the server from now on, where nothing is known to listen; returns itself."""

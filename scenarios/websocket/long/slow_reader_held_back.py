@@ -20,7 +20,7 @@ def slow_reader_held_back(peer: Peer, server: Server) -> None:
     and its own window shuts: TCP hands the slowness on, and nobody has to keep all that waits. When we read again,
     every message comes, in order.
     """
-    ws = peer.websocket(server.websocket())
+    ws = peer.websocket(server.websocket(), window_scale=0)  # so that the server's window says all that it has
     ws.open()
     messages: list[bytes] = []
     sent, seen = peer.snd_nxt, None
