@@ -15,7 +15,7 @@ from lab.scenario.errors import ScenarioError, Stopped
 from lab.scenario.record import Call, Packet, Problem, Remark, Sender, Verdict, remark
 from lab.tcp.conversation import Conversation
 from lab.tcp.profile import Choice, Profile
-from lab.tcp.segment import RST, SYN, Segment
+from lab.tcp.segment import ACK, RST, SYN, Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.tcp.world import Finding
@@ -189,6 +189,8 @@ class Bench:
         left = before if stamp - before < PREEMPTED else min([stamp, *(c.timestamp for c in answers[crossed:])])
         packet = self._record(frame, left, left - self._began, "peer")
         if isinstance(decoded, TcpFrame):
+            if not self.alone and sound and decoded.segment.flags == SYN and connection.peer_state is State.CLOSED:
+                connection.opening = frame
             connection.conversation.peer_sends(decoded.segment, now, sound=sound, ours=ours)
             packet.segment = decoded.segment
             packet.connection = connection.name
@@ -289,9 +291,39 @@ class Bench:
         if connection is not None and connection.server_port is None and SYN in frame.segment.flags:
             connection.server_port = frame.sport
         if connection is not None and connection.server_port == frame.sport:
-            self._judge(connection, one, frame)
+            if self._is_of_an_old_one(connection, frame):
+                self._end_old_one(connection, one, frame)
+            else:
+                connection.opening = b""
+                self._judge(connection, one, frame)
         elif self.alone:
             self._stray(one, frame)
+
+    def _is_of_an_old_one(self, connection: Connection, frame: TcpFrame) -> bool:
+        """Whether the server answers our first SYN by what it remembers of a connection with the same ports.
+
+        An earlier run may have left it there in TIME-WAIT, for a minute and more (RFC 9293 §3.6.1).
+        """
+        segment = frame.segment
+        return bool(connection.opening) and segment.flags == ACK and segment.ack != connection.peer_isn + 1
+
+    def _end_old_one(self, connection: Connection, one: Captured, frame: TcpFrame) -> None:
+        """Do as whoever opens over an old connection: its ACK gets a RST, and the SYN goes again (§3.5.1, figure 10).
+
+        Once: a server that answers so again answers to us. The model hears of the first SYN only, as it should be.
+        """
+        assert connection.server_port is not None
+        said = self._record(one.frame, one.timestamp, max(0.0, one.timestamp - self._began), "server")
+        said.segment, said.note = frame.segment, "of an old connection with these ports"
+        self._note(said)
+        reset = self.frame_for(Segment(RST, frame.segment.ack), connection.peer_port, connection.server_port)
+        for ours, note in ((reset, "ends that one"), (connection.opening, "opens again")):
+            packet, decoded = self._record(ours, time.time(), self.now(), "peer"), decode(ours)
+            assert isinstance(decoded, TcpFrame)
+            packet.segment, packet.note = decoded.segment, note
+            self.testbed.link.send(ours)
+            self._note(packet)
+        connection.opening = b""
 
     def _stray(self, one: Captured, frame: TcpFrame) -> None:
         """A segment that belongs to no connection, where nobody but the server can have sent it."""

@@ -48,6 +48,8 @@ class Connection:
     kernel_state: State | None = None
     """What the server's kernel said last."""
     server_spoke: bool = False
+    opening: bytes = b""
+    """The frame of our first SYN, as long as its ports may still be those of an old connection at the server."""
 
     _seen: set[tuple[int, int, int]] = field(default_factory=set)
 
