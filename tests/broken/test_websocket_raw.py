@@ -183,7 +183,7 @@ def test_every_honest_server_refuses_what_is_too_big(habit: str) -> None:
         assert client.close_code == expected.get(habit, 1009)
 
 
-@pytest.mark.parametrize("habit", HABITS)
+@pytest.mark.parametrize("habit", [each for each in HABITS if each != "honest_any_path"])
 def test_every_honest_server_knows_its_paths(habit: str) -> None:
     with Desk() as desk:
         with pytest.raises(InvalidStatus) as refused:

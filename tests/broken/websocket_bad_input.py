@@ -32,7 +32,7 @@ class _Opened(Honest):
         pass
 
 
-@broken("4.2.2", "response")
+@broken("4.2.2", "response", caught_by="exact_101")
 class garbage_for_http(_NoServer):
     """Octets at random in place of a response, and the end."""
 
@@ -41,7 +41,7 @@ class garbage_for_http(_NoServer):
         await self.end()
 
 
-@broken("4.2.2", "response")
+@broken("4.2.2", "response", caught_by="exact_101")
 class nulls_for_http(_NoServer):
     """Zeros in place of a response, without end."""
 
@@ -50,7 +50,7 @@ class nulls_for_http(_NoServer):
             await self.write(bytes(4096))
 
 
-@broken("4.2.2", "response")
+@broken("4.2.2", "response", caught_by="exact_101")
 class endless_status_line(_NoServer):
     """A status line without end."""
 
@@ -60,7 +60,7 @@ class endless_status_line(_NoServer):
             await self.write(b"Switching Protocols " * 200)
 
 
-@broken("4.2.2", "response")
+@broken("4.2.2", "response", caught_by="exact_101")
 class endless_head(_NoServer):
     """A 101 whose header fields never end."""
 
@@ -70,7 +70,7 @@ class endless_head(_NoServer):
             await self.write(b"X-Padding: and so on\r\n" * 200)
 
 
-@broken("4.2.2", "response")
+@broken("4.2.2", "response", caught_by="exact_101")
 class endless_continue(_NoServer):
     """100 Continue, without end."""
 
@@ -79,7 +79,7 @@ class endless_continue(_NoServer):
             await self.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 200)
 
 
-@broken("4.2.2", "status")
+@broken("4.2.2", "status", caught_by="exact_101")
 class huge_content_length(_NoServer):
     """A page of 10^15 octets, and it is being sent."""
 
@@ -89,7 +89,7 @@ class huge_content_length(_NoServer):
             await self.write(b"and so on " * 400)
 
 
-@broken("4.2.2", "response")
+@broken("4.2.2", "response", caught_by="exact_101")
 class half_a_head(_NoServer):
     """A 101 that ends in the middle of its head."""
 
@@ -98,7 +98,7 @@ class half_a_head(_NoServer):
         await self.end()
 
 
-@broken("4.2.2", "response")
+@broken("4.2.2", "silence", caught_by="exact_101")
 class silent(_NoServer):
     """Not a word, until the client goes."""
 
@@ -108,7 +108,7 @@ class silent(_NoServer):
             self.buffer.clear()
 
 
-@broken("4.2.2", "TCP")
+@broken("4.2.2", "response", "end", caught_by="minimal_request")
 class resets_at_once(Honest):
     """A RST, before the client has said anything."""
 
@@ -116,7 +116,7 @@ class resets_at_once(Honest):
         self.reset()
 
 
-@broken("4.2.2", "TCP")
+@broken("4.2.2", "response", "end", caught_by="minimal_request")
 class closes_at_once(Honest):
     """A FIN, before the client has said anything."""
 
@@ -124,7 +124,7 @@ class closes_at_once(Honest):
         await self.end()
 
 
-@broken("4.2.2", "TCP")
+@broken("4.2.2", "response", "end", caught_by="exact_101")
 class resets_at_request(_NoServer):
     """A RST in answer to the request."""
 
@@ -132,7 +132,7 @@ class resets_at_request(_NoServer):
         self.reset()
 
 
-@broken("5.2", "frame")
+@broken("5.2", "RSV", caught_by="exact_101")
 class garbage_for_frames(_Opened):
     """Octets at random behind the 101."""
 
@@ -140,7 +140,7 @@ class garbage_for_frames(_Opened):
         await self.write(b"\xff" + random.Random(6455).randbytes(2000))
 
 
-@broken("5.2", "length")
+@broken("5.2", "length", caught_by="exact_101")
 class frame_of_2_to_the_63(_Opened):
     """A frame that announces 2^63 octets."""
 
@@ -148,7 +148,7 @@ class frame_of_2_to_the_63(_Opened):
         await self.write(wire.encode(Frame(BINARY, b"and so on", announced=1 << 63)))
 
 
-@broken("10.4", "length")
+@broken("10.4", "frame", "length", caught_by="exact_101")
 class frame_of_2_to_the_62(_Opened):
     """A frame that announces 2^62 octets, which are being sent."""
 
@@ -158,7 +158,7 @@ class frame_of_2_to_the_62(_Opened):
             await self.write(b"and so on " * 400)
 
 
-@broken("10.4", "message")
+@broken("10.4", "opcode", "silence", caught_by="exact_101 nothing_before_the_101")
 class message_without_end(_Opened):
     """A message of fragments without end."""
 
@@ -168,7 +168,7 @@ class message_without_end(_Opened):
             await self.write(wire.encode(Frame(wire.CONTINUATION, b"and so on " * 400, fin=False)))
 
 
-@broken("7.1.1", "TCP")
+@broken("7.1.1", "payload", caught_by="exact_101")
 class fin_in_a_frame(_Opened):
     """A FIN in the middle of a frame."""
 
@@ -177,7 +177,7 @@ class fin_in_a_frame(_Opened):
         await self.end()
 
 
-@broken("7.1.1", "TCP")
+@broken("7.1.1", "payload", "end", caught_by="text_and_binary")
 class reset_in_a_frame(_Opened):
     """A RST in the middle of a frame."""
 
@@ -186,7 +186,7 @@ class reset_in_a_frame(_Opened):
         self.reset()
 
 
-@broken("7.1.1", "TCP")
+@broken("7.1.1", "opcode", "end", caught_by="text_and_binary")
 class fin_without_close(Honest):
     """After the first message the server closes TCP without a Close frame."""
 
@@ -195,7 +195,7 @@ class fin_without_close(Honest):
         await self.end()
 
 
-@broken("4.2.2", "response")
+@broken("4.2.2", "response", caught_by="exact_101")
 class http_2(Honest):
     """The 101 calls itself HTTP/2."""
 

@@ -22,7 +22,7 @@ class _Answer(Honest):
         return [Frame(CLOSE, body)]
 
 
-@broken("5.5.1", "close")
+@broken("5.5.1", "opcode", caught_by="answered_with_the_same_code server_closes_tcp_first")
 class close_unanswered(_Answer):
     """A Close is answered by the FIN of TCP alone."""
 
@@ -30,7 +30,7 @@ class close_unanswered(_Answer):
         return []
 
 
-@broken("5.5.1", "code")
+@broken("5.5.1", "close code", caught_by="answered_with_the_same_code")
 class close_answered_by_1002(_Answer):
     """A fine Close is answered by a protocol error."""
 
@@ -38,7 +38,7 @@ class close_answered_by_1002(_Answer):
         return [Frame(CLOSE, b"\x03\xea")]
 
 
-@broken("5.5.1", "close")
+@broken("5.5.1", "opcode", caught_by="answered_with_the_same_code")
 class close_said_twice(_Answer):
     """The Close comes twice."""
 
@@ -46,7 +46,7 @@ class close_said_twice(_Answer):
         return [Frame(CLOSE, body)] * 2
 
 
-@broken("7.4.1", "code")
+@broken("7.4.1", "close code", caught_by="without_a_code")
 class close_answered_by_1005(_Answer):
     """A Close without a code is answered by 1005, which is never sent."""
 
@@ -54,7 +54,7 @@ class close_answered_by_1005(_Answer):
         return [Frame(CLOSE, body or b"\x03\xed")]
 
 
-@broken("7.4.1", "code")
+@broken("7.4.1", "close code", caught_by="answered_with_the_same_code")
 class close_answered_by_1006(_Answer):
     """A Close is answered by 1006, which is never sent."""
 
@@ -62,7 +62,7 @@ class close_answered_by_1006(_Answer):
         return [Frame(CLOSE, b"\x03\xee")]
 
 
-@broken("7.4.1", "code")
+@broken("7.4.1", "close code", caught_by="answered_with_the_same_code")
 class close_answered_by_1015(_Answer):
     """A Close is answered by 1015, which is never sent."""
 
@@ -70,7 +70,7 @@ class close_answered_by_1015(_Answer):
         return [Frame(CLOSE, b"\x03\xf7")]
 
 
-@broken("7.4.2", "code")
+@broken("7.4.2", "close code", caught_by="answered_with_the_same_code")
 class close_answered_by_999(_Answer):
     """A Close is answered by 999, which means nothing."""
 
@@ -78,7 +78,7 @@ class close_answered_by_999(_Answer):
         return [Frame(CLOSE, b"\x03\xe7")]
 
 
-@broken("5.5.1", "code")
+@broken("5.5.1", "close code", caught_by="answered_with_the_same_code")
 class close_code_in_host_order(_Answer):
     """The code of a Close has its low octet first."""
 
@@ -86,7 +86,7 @@ class close_code_in_host_order(_Answer):
         return [Frame(CLOSE, body[1::-1] + body[2:])]
 
 
-@broken("5.5.1", "close")
+@broken("5.5.1", "payload", caught_by="answered_with_the_same_code")
 class close_with_half_a_code(_Answer):
     """The body of a Close is one octet."""
 
@@ -94,7 +94,7 @@ class close_with_half_a_code(_Answer):
         return [Frame(CLOSE, b"\x03")]
 
 
-@broken("5.5.1", "reason")
+@broken("5.5.1", "payload", caught_by="with_a_reason")
 class close_with_bad_reason(_Answer):
     """The reason of a Close is not UTF-8."""
 
@@ -102,7 +102,7 @@ class close_with_bad_reason(_Answer):
         return [Frame(CLOSE, (body[:2] or b"\x03\xe8") + b"\xff")]
 
 
-@broken("5.5", "length")
+@broken("5.5", "length", caught_by="answered_with_the_same_code")
 class close_with_126_octets(_Answer):
     """The body of a Close has 126 octets."""
 
@@ -110,7 +110,7 @@ class close_with_126_octets(_Answer):
         return [Frame(CLOSE, (body[:2] or b"\x03\xe8").ljust(126, b"."))]
 
 
-@broken("5.5", "FIN")
+@broken("5.5", "FIN", caught_by="answered_with_the_same_code")
 class close_in_fragments(_Answer):
     """A Close goes out in two fragments."""
 
@@ -118,7 +118,7 @@ class close_in_fragments(_Answer):
         return [Frame(CLOSE, body[:2], fin=False), Frame(CONTINUATION, body[2:])]
 
 
-@broken("5.5.1", "frame")
+@broken("5.5.1", "opcode", caught_by="answered_with_the_same_code server_closes_tcp_first")
 class data_after_close(_Answer):
     """A message follows the Close."""
 
@@ -126,7 +126,7 @@ class data_after_close(_Answer):
         return [Frame(CLOSE, body), Frame(TEXT, b"one more thing")]
 
 
-@broken("5.5.1", "frame")
+@broken("5.5.1", "opcode", caught_by="data_after_close ping_after_close")
 class ping_after_close(_Answer):
     """A Ping follows the Close."""
 
@@ -134,7 +134,7 @@ class ping_after_close(_Answer):
         return [Frame(CLOSE, body), Frame(wire.PING)]
 
 
-@broken("5.5.1", "frame")
+@broken("5.5.1", "opcode", caught_by="data_after_close ping_after_close")
 class serves_after_close(Honest):
     """What the client sends behind its Close in the same segment is served, after the Close that answers it."""
 
@@ -160,7 +160,7 @@ class serves_after_close(Honest):
             await super().end()
 
 
-@broken("5.5.1", "frame")
+@broken("5.5.1", "payload", "opcode", caught_by="data_after_close ping_after_close")
 class serves_before_close(Honest):
     """What the client sends behind its Close in the same segment is served before the Close is answered."""
 
@@ -183,7 +183,7 @@ class serves_before_close(Honest):
             await super().closing(self._body)
 
 
-@broken("5.5.1", "close")
+@broken("5.5.1", "silence", caught_by="between_fragments")
 class close_waits_for_message(Honest):
     """A Close between two fragments is answered when the message has ended, which it will not."""
 
@@ -203,7 +203,7 @@ class _End(Honest):
         pass
 
 
-@broken("7.1.1", "TCP")
+@broken("7.1.1", "silence", caught_by="server_closes_tcp_first")
 class waits_for_fin(_End):
     """After the Close frames the server waits for the client to close TCP."""
 
@@ -213,7 +213,7 @@ class waits_for_fin(_End):
             pass
 
 
-@broken("5.5.1", "TCP")
+@broken("5.5.1", "silence", caught_by="server_closes_tcp_first")
 class never_closes_tcp(_End):
     """After the Close frames the server never closes TCP, though the client does."""
 
@@ -221,7 +221,7 @@ class never_closes_tcp(_End):
         await asyncio.Event().wait()
 
 
-@broken("7.1.1", "TCP")
+@broken("7.1.1", "TCP", caught_by="server_closes_tcp_first")
 class resets_after_close(_End):
     """After the Close frames the server resets TCP, though nothing is wrong."""
 
@@ -229,7 +229,7 @@ class resets_after_close(_End):
         self.reset()
 
 
-@broken("5.5.1", "close")
+@broken("5.5.1", "code", caught_by="one_octet")
 class half_a_code_accepted(Honest):
     """A Close with one octet is answered like an empty one."""
 
@@ -239,14 +239,14 @@ class half_a_code_accepted(Honest):
         await super().answer_close(b"" if len(body) == 1 else body)
 
 
-@broken("7.4", "code")
+@broken("7.4", "close code", caught_by="codes_never_sent")
 class any_code_sent_back(Honest):
     """Any code is sent back, also those that are never sent."""
 
     unchecked = frozenset({"close code"})
 
 
-@broken("8.1", "close")
+@broken("8.1", "close code", caught_by="bad_utf8_in_reason")
 class bad_reason_accepted(Honest):
     """A Close whose reason is not UTF-8 is answered like any other, without a reason."""
 
@@ -260,7 +260,7 @@ class bad_reason_accepted(Honest):
         await super().answer_close(body)
 
 
-@broken("7.4.2", "code")
+@broken("7.4.2", "close code", caught_by="answered_with_the_same_code")
 class private_codes_refused(Honest):
     """The codes 3000 to 4999 are taken for errors."""
 
@@ -270,7 +270,7 @@ class private_codes_refused(Honest):
         await super().closing(body)
 
 
-@broken("5.5.1", "close")
+@broken("5.5.1", "close code", caught_by="with_a_reason")
 class reason_refused(Honest):
     """A Close with a reason is taken for an error."""
 
@@ -280,7 +280,7 @@ class reason_refused(Honest):
         await super().closing(body)
 
 
-@broken("5.5.1", "close")
+@broken("5.5.1", "close code", caught_by="without_a_code")
 class empty_close_refused(Honest):
     """A Close without a code is taken for an error."""
 

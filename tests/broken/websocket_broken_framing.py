@@ -16,7 +16,7 @@ Frames = Iterable[Frame]
 # ---- what the server writes (§5.1, §5.2) --------------------------------------------------------------------
 
 
-@broken("5.1", "MASK")
+@broken("5.1", "MASK", caught_by="server_frames_unmasked text_and_binary")
 class masks(Honest):
     """The server masks its frames."""
 
@@ -24,7 +24,7 @@ class masks(Honest):
         yield replace(frame, key=b"\x37\xfa\x21\x3d")
 
 
-@broken("5.1", "MASK")
+@broken("5.1", "MASK", caught_by="server_frames_unmasked text_and_binary")
 class masks_with_zeros(Honest):
     """The server sets the mask bit, with a key that changes nothing."""
 
@@ -32,7 +32,7 @@ class masks_with_zeros(Honest):
         yield replace(frame, key=b"\0\0\0\0")
 
 
-@broken("5.2", "length")
+@broken("5.2", "length", caught_by="lengths_125_126_127")
 class length_125_in_16_bits(Honest):
     """A payload of 125 octets is announced in 16 bits: the border is one too low."""
 
@@ -40,7 +40,7 @@ class length_125_in_16_bits(Honest):
         yield replace(frame, form=16) if len(frame.payload) == 125 else frame
 
 
-@broken("5.2", "length")
+@broken("5.2", "length", caught_by="lengths_125_126_127")
 class length_126_in_7_bits(Honest):
     """A payload of 126 or 127 octets is announced in the 7 bits, as if 126 and 127 meant themselves."""
 
@@ -48,7 +48,7 @@ class length_126_in_7_bits(Honest):
         yield replace(frame, form=7) if len(frame.payload) in (126, 127) else frame
 
 
-@broken("5.2", "length")
+@broken("5.2", "length", caught_by="lengths_65535_65536")
 class length_65535_in_64_bits(Honest):
     """A payload of 65535 octets is announced in 64 bits."""
 
@@ -56,7 +56,7 @@ class length_65535_in_64_bits(Honest):
         yield replace(frame, form=64) if len(frame.payload) == 65535 else frame
 
 
-@broken("5.2", "length")
+@broken("5.2", "length", caught_by="lengths_65535_65536")
 class length_65536_in_16_bits(Honest):
     """A payload of 65536 octets is announced in 16 bits, where it is 0."""
 
@@ -65,7 +65,7 @@ class length_65536_in_16_bits(Honest):
         yield replace(frame, form=16, announced=len(frame.payload) & 0xFFFF) if long else frame
 
 
-@broken("5.2", "length")
+@broken("5.2", "silence", "length", caught_by="lengths_125_126_127")
 class length_in_host_order(Honest):
     """Lengths of 16 bits have their low octet first."""
 
@@ -74,7 +74,7 @@ class length_in_host_order(Honest):
         return data[:2] + data[3:1:-1] + data[4:] if data[1] == 126 else data
 
 
-@broken("5.2", "length")
+@broken("5.2", "length", caught_by="text_and_binary")
 class length_always_in_64_bits(Honest):
     """All lengths are written in 64 bits."""
 
@@ -82,7 +82,7 @@ class length_always_in_64_bits(Honest):
         yield replace(frame, form=64)
 
 
-@broken("5.2", "RSV")
+@broken("5.2", "RSV", caught_by="text_and_binary deflate_negotiated_or_not")
 class rsv1_in_text(Honest):
     """Text messages go out with RSV1 set, though nobody agreed on compression."""
 
@@ -90,7 +90,7 @@ class rsv1_in_text(Honest):
         yield replace(frame, rsv=RSV1) if frame.opcode == TEXT else frame
 
 
-@broken("5.2", "RSV")
+@broken("5.2", "RSV", caught_by="ping_answered_alike")
 class rsv3_in_pong(Honest):
     """Pongs have RSV3 set."""
 
@@ -98,7 +98,7 @@ class rsv3_in_pong(Honest):
         yield replace(frame, rsv=RSV3) if frame.opcode == PONG else frame
 
 
-@broken("6.1", "opcode")
+@broken("6.1", "opcode", caught_by="text_and_binary")
 class text_comes_back_binary(Honest):
     """Text is sent back as binary."""
 
@@ -106,7 +106,7 @@ class text_comes_back_binary(Honest):
         yield replace(frame, opcode=BINARY) if frame.opcode == TEXT else frame
 
 
-@broken("6.2", "opcode")
+@broken("6.2", "opcode", "payload", caught_by="fragmented_message")
 class type_of_fragments_forgotten(Honest):
     """A binary message that came in fragments goes back as text: its type is taken from a continuation."""
 
@@ -114,7 +114,7 @@ class type_of_fragments_forgotten(Honest):
         await super().message(TEXT if len(parts) > 1 else kind, parts)
 
 
-@broken("6.1", "FIN")
+@broken("6.1", "silence", caught_by="text_and_binary")
 class messages_never_end(Honest):
     """Messages go out with FIN 0 and nothing behind them."""
 
@@ -122,7 +122,7 @@ class messages_never_end(Honest):
         yield replace(frame, fin=False) if frame.opcode in (TEXT, BINARY) else frame
 
 
-@broken("5.4", "opcode")
+@broken("5.4", "opcode", caught_by="text_and_binary")
 class fragments_all_of_type_text(Honest):
     """A message goes out in two fragments, and the second one is not called a continuation."""
 
@@ -134,7 +134,7 @@ class fragments_all_of_type_text(Honest):
             yield frame
 
 
-@broken("5.4", "FIN")
+@broken("5.4", "FIN", caught_by="ping_answered_alike")
 class pong_in_fragments(Honest):
     """A Pong with a payload goes out in two fragments."""
 
@@ -146,7 +146,7 @@ class pong_in_fragments(Honest):
             yield frame
 
 
-@broken("5.6", "payload")
+@broken("5.6", "payload", caught_by="utf8_split_across_frames")
 class text_cut_in_a_character(Honest):
     """Text is sent back without its last octet, which may be part of a character."""
 
@@ -154,7 +154,7 @@ class text_cut_in_a_character(Honest):
         yield replace(frame, payload=frame.payload[:-1]) if frame.opcode == TEXT else frame
 
 
-@broken("5.2", "opcode")
+@broken("5.2", "opcode", caught_by="text_and_binary")
 class echo_in_reserved_opcode(Honest):
     """Binary messages go out with opcode 3."""
 
@@ -165,7 +165,7 @@ class echo_in_reserved_opcode(Honest):
 # ---- what becomes of a message (§5.4, §6.2) -----------------------------------------------------------------
 
 
-@broken("6.1", "message")
+@broken("6.1", "silence", caught_by="empty_messages")
 class empty_message_dropped(Honest):
     """An empty message is not sent back."""
 
@@ -174,7 +174,7 @@ class empty_message_dropped(Honest):
             await super().message(kind, parts)
 
 
-@broken("5.4", "payload")
+@broken("5.4", "payload", caught_by="fragmented_message")
 class middle_fragment_lost(Honest):
     """Of a message in three or more fragments the second is lost."""
 
@@ -182,7 +182,7 @@ class middle_fragment_lost(Honest):
         await super().message(kind, parts[:1] + parts[2:] if len(parts) > 2 else parts)
 
 
-@broken("5.4", "payload")
+@broken("5.4", "payload", caught_by="fragmented_message")
 class fragments_reversed(Honest):
     """Fragments are put together in the wrong order."""
 
@@ -190,7 +190,7 @@ class fragments_reversed(Honest):
         await super().message(kind, parts[::-1])
 
 
-@broken("5.4", "message")
+@broken("5.4", "payload", caught_by="fragmented_message")
 class fragments_sent_back_as_messages(Honest):
     """Each fragment is sent back as a message of its own."""
 
@@ -199,7 +199,7 @@ class fragments_sent_back_as_messages(Honest):
             await super().message(kind, [part])
 
 
-@broken("5.4", "close")
+@broken("5.4", "opcode", caught_by="fragmented_message")
 class fragments_refused(Honest):
     """A message in fragments is refused with 1003."""
 
@@ -209,7 +209,7 @@ class fragments_refused(Honest):
         await super().message(kind, parts)
 
 
-@broken("5.4", "close")
+@broken("5.4", "close code", caught_by="fragments_of_no_length")
 class empty_fragments_refused(Honest):
     """A fragment without payload is taken for an error."""
 
@@ -219,7 +219,7 @@ class empty_fragments_refused(Honest):
         await super().fragment(header, payload)
 
 
-@broken("6.2", "message")
+@broken("6.2", "payload", caught_by="two_messages_back_to_back")
 class messages_run_together(Honest):
     """Messages that come in one segment are sent back as one."""
 
@@ -235,7 +235,7 @@ class messages_run_together(Honest):
             await super().message(kind, parts)
 
 
-@broken("6.2", "payload")
+@broken("6.2", "payload", caught_by="two_messages_back_to_back")
 class messages_swapped(Honest):
     """Of messages that come in one segment the first is sent back last."""
 
@@ -252,7 +252,7 @@ class messages_swapped(Honest):
             await self.send(frame)
 
 
-@broken("6.2", "message")
+@broken("6.2", "silence", caught_by="text_and_binary")
 class echo_one_behind(Honest):
     """A message is sent back when the next one has come."""
 
@@ -264,7 +264,7 @@ class echo_one_behind(Honest):
         self._last = Frame(kind, b"".join(parts))
 
 
-@broken("7.3", "end")
+@broken("7.3", "opcode", "end", "silence", caught_by="thousand_messages")
 class tires_of_messages(Honest):
     """After 500 messages the server closes TCP without a word."""
 
@@ -277,7 +277,7 @@ class tires_of_messages(Honest):
             await self.end()
 
 
-@broken("6.2", "message")
+@broken("6.2", "silence", caught_by="many_frames_in_one_segment")
 class one_frame_a_segment(Honest):
     """What comes behind a frame in the same segment is lost."""
 
@@ -286,7 +286,7 @@ class one_frame_a_segment(Honest):
         await super().take(header, payload)
 
 
-@broken("6.2", "close")
+@broken("6.2", "close code", caught_by="one_octet_a_segment boundary_of_segments_in_the_header")
 class frame_in_one_segment_only(Honest):
     """A frame that does not come in one piece is taken for an error."""
 
@@ -299,7 +299,7 @@ class frame_in_one_segment_only(Honest):
         return await super().header()
 
 
-@broken("5.3", "payload")
+@broken("5.3", "payload", caught_by="boundary_of_segments_in_the_header")
 class unmasks_each_segment_anew(Honest):
     """The key begins again with each segment of a payload."""
 
@@ -314,7 +314,7 @@ class unmasks_each_segment_anew(Honest):
             await self.more()
 
 
-@broken("5.3", "close")
+@broken("5.3", "close code", caught_by="masks_of_every_kind")
 class mask_of_zeros_refused(Honest):
     """A key of four zeros is taken for no key."""
 
@@ -322,7 +322,7 @@ class mask_of_zeros_refused(Honest):
         yield from super().frame_faults(header if header.key != bytes(4) else replace(header, key=None))
 
 
-@broken("5.6", "close")
+@broken("5.6", "close code", caught_by="any_byte_value")
 class binary_must_be_text(Honest):
     """Binary messages are held to UTF-8."""
 
@@ -337,7 +337,7 @@ class binary_must_be_text(Honest):
 # ---- Ping and Pong (§5.5.2, §5.5.3) -------------------------------------------------------------------------
 
 
-@broken("5.5.2", "Pong")
+@broken("5.5.2", "silence", caught_by="ping_answered_alike")
 class ping_unanswered(Honest):
     """A Ping gets no answer."""
 
@@ -345,7 +345,7 @@ class ping_unanswered(Honest):
         pass
 
 
-@broken("5.5.3", "Pong")
+@broken("5.5.3", "silence", caught_by="ping_answered_alike")
 class pong_without_payload(Honest):
     """Pongs are empty."""
 
@@ -353,7 +353,7 @@ class pong_without_payload(Honest):
         await super().ping(b"")
 
 
-@broken("5.5.3", "Pong")
+@broken("5.5.3", "silence", caught_by="ping_answered_alike")
 class pong_with_its_own_payload(Honest):
     """Pongs say "pong"."""
 
@@ -361,7 +361,7 @@ class pong_with_its_own_payload(Honest):
         await super().ping(b"pong")
 
 
-@broken("5.5.3", "Pong")
+@broken("5.5.3", "silence", caught_by="ping_answered_alike")
 class pong_cut_to_64(Honest):
     """Pongs have 64 octets of payload at most."""
 
@@ -369,7 +369,7 @@ class pong_cut_to_64(Honest):
         await super().ping(payload[:64])
 
 
-@broken("5.5.3", "Pong")
+@broken("5.5.3", "silence", caught_by="ping_answered_alike")
 class pong_still_masked(Honest):
     """The payload of a Ping is sent back as it lay on the wire, masked."""
 
@@ -378,7 +378,7 @@ class pong_still_masked(Honest):
         return wire.masked(header.key, payload) if header.key and header.opcode == PING else payload
 
 
-@broken("5.5.2", "opcode")
+@broken("5.5.2", "silence", caught_by="ping_answered_alike")
 class ping_answered_by_ping(Honest):
     """A Ping is answered by a Ping."""
 
@@ -386,7 +386,7 @@ class ping_answered_by_ping(Honest):
         await self.send(Frame(PING, payload))
 
 
-@broken("5.4", "Pong")
+@broken("5.4", "silence", caught_by="ping_between_fragments")
 class pong_waits_for_message(Honest):
     """A Ping between two fragments is answered when the message has ended."""
 
@@ -406,7 +406,7 @@ class pong_waits_for_message(Honest):
             await super().ping(self._owed.pop(0))
 
 
-@broken("5.4", "payload")
+@broken("5.4", "payload", caught_by="ping_between_fragments")
 class ping_breaks_message(Honest):
     """A Ping between two fragments is answered, and the fragments before it are forgotten."""
 
@@ -415,7 +415,7 @@ class ping_breaks_message(Honest):
         await super().ping(payload)
 
 
-@broken("5.5.3", "Pong")
+@broken("5.5.3", "opcode", caught_by="unsolicited_pong_ignored")
 class pong_answered(Honest):
     """A Pong that nobody asked for is answered by a Pong."""
 
@@ -423,7 +423,7 @@ class pong_answered(Honest):
         await self.send(Frame(PONG, payload))
 
 
-@broken("5.5.3", "close")
+@broken("5.5.3", "close code", caught_by="unsolicited_pong_ignored")
 class pong_unasked_refused(Honest):
     """A Pong that nobody asked for is taken for an error."""
 

@@ -13,14 +13,14 @@ from websocket_registry import broken
 # ---- what is to be refused (§5.1 to §5.5) -------------------------------------------------------------------
 
 
-@broken("5.1", "close")
+@broken("5.1", "payload", caught_by="bad_unmasked")
 class unmasked_accepted(Honest):
     """Frames need not be masked."""
 
     unchecked = frozenset({"mask"})
 
 
-@broken("5.1", "close")
+@broken("5.1", "opcode", caught_by="bad_unmasked")
 class unmasked_control_accepted(Honest):
     """Only frames with data need be masked."""
 
@@ -35,28 +35,28 @@ class _Rsv(Honest):
         return fault.name == "rsv" and header is not None and header.rsv == self.bits
 
 
-@broken("5.2", "close")
+@broken("5.2", "opcode", "payload", caught_by="bad_rsv_bits bad_rsv_bits_of_control")
 class rsv1_accepted(_Rsv):
     """RSV1 is ignored."""
 
     bits = RSV1
 
 
-@broken("5.2", "close")
+@broken("5.2", "opcode", "payload", caught_by="bad_rsv_bits bad_rsv_bits_of_control")
 class rsv2_accepted(_Rsv):
     """RSV2 is ignored."""
 
     bits = RSV2
 
 
-@broken("5.2", "close")
+@broken("5.2", "opcode", "payload", caught_by="bad_rsv_bits bad_rsv_bits_of_control")
 class rsv3_accepted(_Rsv):
     """RSV3 is ignored."""
 
     bits = RSV3
 
 
-@broken("5.2", "close")
+@broken("5.2", "opcode", caught_by="bad_rsv_bits_of_control")
 class rsv_of_control_accepted(Honest):
     """The RSV bits of control frames are ignored."""
 
@@ -64,7 +64,7 @@ class rsv_of_control_accepted(Honest):
         return fault.name == "rsv" and header is not None and header.control
 
 
-@broken("5.2", "close")
+@broken("5.2", "payload", caught_by="bad_rsv_bits")
 class rsv_of_continuation_accepted(Honest):
     """The RSV bits of continuations are ignored."""
 
@@ -81,7 +81,8 @@ class _Opcode(Honest):
 
 for _opcode in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15):
     _body = {"__doc__": f"Frames with opcode {_opcode} are dropped, and nothing is said.", "opcode": _opcode}
-    broken("5.2", "close")(type(f"opcode_{_opcode}_dropped", (_Opcode,), _body))
+    _story = "bad_opcodes_of_data" if _opcode < 8 else "bad_opcodes_of_control"
+    broken("5.2", "silence", caught_by=_story)(type(f"opcode_{_opcode}_dropped", (_Opcode,), _body))
 
 
 class _Control(Honest):
@@ -93,17 +94,18 @@ class _Control(Honest):
 
 
 for _name, _opcode in (("ping", PING), ("pong", PONG), ("close", CLOSE)):
-    for _kind, _fault, _what in (
-        ("fragmented", "fragmented control", f"A {_name.title()} with FIN 0 is taken like one with FIN 1."),
-        ("long", "long control", f"A {_name.title()} may have any length."),
-    ):
-        _body = {"__doc__": _what, "fault": _fault, "opcode": _opcode}
-        broken("5.4" if _kind == "fragmented" else "5.5", "close")(
-            type(f"{_kind}_{_name}_accepted", (_Control,), _body)
-        )
+    _body = {"fault": "fragmented control", "opcode": _opcode}
+    _body["__doc__"] = f"A {_name.title()} with FIN 0 is taken like one with FIN 1."
+    broken("5.4", "opcode", "silence", "close code", caught_by="bad_fragmented_control")(
+        type(f"fragmented_{_name}_accepted", (_Control,), _body)
+    )
+    _body = {"fault": "long control", "opcode": _opcode}
+    _body["__doc__"] = f"A {_name.title()} may have any length."
+    _story = "too_long" if _name == "close" else "bad_long_control"
+    broken("5.5", "length", "silence", caught_by=_story)(type(f"long_{_name}_accepted", (_Control,), _body))
 
 
-@broken("5.2", "close")
+@broken("5.2", "silence", caught_by="bad_length_top_bit")
 class length_2_to_the_63_accepted(Honest):
     """A length whose top bit is set is waited for."""
 
@@ -111,21 +113,21 @@ class length_2_to_the_63_accepted(Honest):
         return header is not None and bool(header.length >> 63) and fault.name in ("msb", "size")
 
 
-@broken("5.4", "close")
+@broken("5.4", "payload", caught_by="bad_interleaved")
 class interleaved_accepted(Honest):
     """A new message may begin before the last has ended, which is then forgotten."""
 
     unchecked = frozenset({"interleaved"})
 
 
-@broken("5.4", "close")
+@broken("5.4", "opcode", caught_by="bad_orphan bad_orphan_behind_message")
 class orphan_accepted(Honest):
     """A continuation with nothing to continue is taken for the beginning of a text."""
 
     unchecked = frozenset({"orphan"})
 
 
-@broken("5.4", "close")
+@broken("5.4", "silence", caught_by="bad_orphan bad_orphan_behind_message")
 class orphan_dropped(Honest):
     """A continuation with nothing to continue is dropped."""
 
@@ -150,14 +152,14 @@ class too_big_dropped(Honest):
 # ---- UTF-8 (§8.1) -------------------------------------------------------------------------------------------
 
 
-@broken("8.1", "close")
+@broken("8.1", "payload", caught_by="bad_utf8 bad_utf8_in_fragments")
 class utf8_unchecked(Honest):
     """Text need not be UTF-8."""
 
     unchecked = frozenset({"utf-8"})
 
 
-@broken("8.1", "close")
+@broken("8.1", "payload", caught_by="bad_utf8_in_fragments")
 class utf8_of_fragments_unchecked(Honest):
     """Text that comes in fragments need not be UTF-8."""
 
@@ -202,7 +204,7 @@ class _Alone(codecs.IncrementalDecoder):
         return data.decode()
 
 
-@broken("8.1", "close")
+@broken("8.1", "payload", caught_by="bad_utf8")
 class utf8_overlong_accepted(Honest):
     """Characters in more octets than they need are let through."""
 
@@ -210,7 +212,7 @@ class utf8_overlong_accepted(Honest):
         return _Overlong()
 
 
-@broken("8.1", "close")
+@broken("8.1", "payload", caught_by="bad_utf8")
 class utf8_surrogates_accepted(Honest):
     """Surrogates are let through."""
 
@@ -218,7 +220,7 @@ class utf8_surrogates_accepted(Honest):
         return _Surrogates()
 
 
-@broken("8.1", "close")
+@broken("8.1", "payload", caught_by="bad_utf8")
 class utf8_beyond_unicode_accepted(Honest):
     """Numbers above U+10FFFF are let through."""
 
@@ -226,7 +228,7 @@ class utf8_beyond_unicode_accepted(Honest):
         return _Beyond()
 
 
-@broken("8.1", "close")
+@broken("8.1", "payload", caught_by="bad_utf8")
 class utf8_cut_accepted(Honest):
     """Text may end in the middle of a character."""
 
@@ -234,7 +236,7 @@ class utf8_cut_accepted(Honest):
         return _Cut()
 
 
-@broken("5.6", "close")
+@broken("5.6", "close code", caught_by="utf8_split_across_frames")
 class utf8_split_refused(Honest):
     """A character that is split over two fragments is taken for an error."""
 
@@ -245,7 +247,7 @@ class utf8_split_refused(Honest):
 # ---- failing the connection (§7.1.7) ------------------------------------------------------------------------
 
 
-@broken("7.1.7", "message")
+@broken("7.1.7", "opcode", "payload", caught_by="bad_nothing_behind")
 class goes_on_behind_bad_frame(Honest):
     """What comes behind a bad frame in the same segment is served before the connection is failed."""
 
@@ -273,7 +275,7 @@ class goes_on_behind_bad_frame(Honest):
         await super().more()
 
 
-@broken("7.1.7", "message")
+@broken("7.1.7", "opcode", caught_by="bad_utf8 bad_nothing_behind")
 class bad_text_delivered(Honest):
     """Text that is not UTF-8 is sent back before the connection is failed."""
 
@@ -293,42 +295,42 @@ class _Code(Honest):
         await super().fail(Fault(fault.name, self.code, fault.why) if fault.code == self.fault else fault)
 
 
-@broken("7.4.1", "code")
+@broken("7.4.1", "close code", caught_by="bad_unmasked")
 class protocol_error_closes_with_1000(_Code):
     """A protocol error is called a normal closure."""
 
     fault, code = 1002, 1000
 
 
-@broken("7.4.1", "code")
+@broken("7.4.1", "close code", caught_by="bad_unmasked")
 class protocol_error_closes_with_1006(_Code):
     """A protocol error closes with 1006, which is never sent."""
 
     fault, code = 1002, 1006
 
 
-@broken("7.4.1", "code")
+@broken("7.4.1", "close code", caught_by="bad_utf8")
 class bad_text_closes_with_1000(_Code):
     """Text that is not UTF-8 is called a normal closure."""
 
     fault, code = 1007, 1000
 
 
-@broken("7.4.1", "code")
+@broken("7.4.1", "close code", caught_by="bad_utf8")
 class bad_text_closes_with_1009(_Code):
     """Text that is not UTF-8 is called too big."""
 
     fault, code = 1007, 1009
 
 
-@broken("7.4.1", "code")
+@broken("7.4.1", "code", caught_by="bad_huge_length")
 class too_big_closes_with_1000(_Code):
     """A message that is too big is called a normal closure."""
 
     fault, code = 1009, 1000
 
 
-@broken("7.1.7", "TCP")
+@broken("7.1.7", "silence", caught_by="bad_unmasked")
 class failure_without_tcp_close(Honest):
     """After a bad frame the server says Close and leaves TCP open until the client closes it."""
 

@@ -183,6 +183,13 @@ class honest_lenient(Honest):
 
 
 @habit
+class honest_any_path(Honest):
+    """It offers its service under every name (§4.2.2 step 4 /resource name/)."""
+
+    unchecked = frozenset({"path"})
+
+
+@habit
 class honest_keeps_http(Honest):
     """A handshake that is refused leaves the connection to HTTP, for another try."""
 
