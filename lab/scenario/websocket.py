@@ -93,6 +93,11 @@ class WebSocket:
 
     def request(self, request: Request | bytes, *, cut: int | None = None) -> None:
         """Send this request, right or wrong, in segments of at most `cut` octets; connects first where need be."""
+        self.attend()
+        if self._seen or self.ended:
+            said = self._seen[0][0].text if self._seen else "the end of the connection"
+            self._object("silence", "nothing yet", said, "the server answers before the request is at its end",
+                         "RFC 6455 §4.2.1", self.connection.last_seen)  # fmt: skip
         if self.client.driver.state is State.CLOSED:
             self.connect()
         self._raw = True
