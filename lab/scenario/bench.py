@@ -51,6 +51,10 @@ QUIET = 0.3
 """Seconds of nothing that count as silence on a link where nothing better can be had."""
 
 
+PORTS = range(20000, 60000)
+"""Those of the lab's end."""
+
+
 class Driven(Protocol):
     """An end of the lab's that is driven by a model, and not by the script segment for segment."""
 
@@ -85,11 +89,16 @@ class Bench:
         wrap: bool,
         script: Path,
         alone: bool = False,
+        ports: range = PORTS,
         on_entry: Callable[[Packet | Call], None] | None = None,
     ) -> None:
-        """`alone`: nobody else has used this testbed, so that whatever the server sends belongs to this run."""
+        """`alone`: nobody else has used this testbed, so that whatever the server sends belongs to this run.
+
+        `ports`: those to choose from for the lab's end, where no other run at the same time does.
+        """
         self.testbed = testbed
         self.alone = alone
+        self.ports = ports
         self.family: Family = family
         self.profiles = profiles
         self.chance = chance
@@ -121,7 +130,8 @@ class Bench:
     def connection(self, peer_port: int | None = None, server_port: int | None = None) -> Connection:
         """A new connection, on a fresh port unless one is asked for."""
         while peer_port is None or peer_port in self.connections:
-            peer_port = self.chance.randrange(20000, 60000)
+            ports = self.ports if len(self.connections) < len(self.ports) / 2 else PORTS
+            peer_port = self.chance.randrange(ports.start, ports.stop)
         # The last number of the circle: the SYN itself wraps (RFC 9293 §3.4).
         iss = Seq(2**32 - 1) if self.wrap else Seq(self.chance.randrange(2**32))
         made = Connection(

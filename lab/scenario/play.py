@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from lab.scenario.bench import Bench, Family, shown
+from lab.scenario.bench import PORTS, Bench, Family, shown
 from lab.scenario.declare import Scenario
 from lab.scenario.errors import LabError, ScenarioError, Stopped
 from lab.scenario.guard import asked_to_end, mistakes_in_threads, words_of
@@ -56,9 +56,13 @@ def play(
     seed: int,
     wrap: bool,
     alone: bool = False,
+    ports: range = PORTS,
     on_entry: Callable[[Packet | Call], None] | None = None,
 ) -> Result:
-    """Run the script once. Never raises for anything the server, the network or the script does: the result says it."""
+    """Run the script once. Never raises for anything the server, the network or the script does: the result says it.
+
+    `alone` and `ports` are the bench's.
+    """
     result = blank(scenario, family, Verdict.INCONCLUSIVE)
     began = time.monotonic()
     bench = Bench(
@@ -69,6 +73,7 @@ def play(
         wrap=wrap,
         script=scenario.path,
         alone=alone,
+        ports=ports,
         on_entry=on_entry,
     )
     result.peer_address, result.server_address = bench.peer_address, bench.server_address

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import __version__
-from lab.scenario.bench import Family
+from lab.scenario.bench import PORTS, Family
 from lab.scenario.declare import Scenario
 from lab.scenario.errors import UsageError
 from lab.scenario.guard import descriptors, stdout_to_stderr, words_of
@@ -115,7 +115,8 @@ def run(
                 if scenario.needs not in there:
                     finish(_left_out(scenario, family))
                     continue
-                pipe, one = _start(plan, sandboxes, scenario, family, wrap=family == families[0])
+                ports = PORTS if sandboxes else _share(order[scenario.name, family], len(order))
+                pipe, one = _start(plan, sandboxes, scenario, family, wrap=family == families[0], ports=ports)
                 running[pipe] = one
                 on_start(scenario.name, family)
             for ready in wait(list(running), timeout=TICK):
@@ -182,8 +183,15 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
+def _share(number: int, runs: int) -> range:
+    """The ports of one of so many runs against one server: none meets what another has left there in TIME-WAIT."""
+    width = max(len(PORTS) // runs, 2)
+    first = PORTS.start + number * width % (len(PORTS) - width + 1)
+    return range(first, first + width)
+
+
 def _start(
-    plan: Plan, sandboxes: Sandboxes | None, scenario: Scenario, family: Family, *, wrap: bool
+    plan: Plan, sandboxes: Sandboxes | None, scenario: Scenario, family: Family, *, wrap: bool, ports: range
 ) -> tuple[Pipe, _Running]:
     channel: socket.socket | None = None
     if sandboxes is not None:
@@ -193,7 +201,7 @@ def _start(
     ours, theirs = multiprocessing.Pipe(duplex=False)
     context = multiprocessing.get_context("fork")
     process = context.Process(
-        target=_work, args=(plan, channel, scenario, family, wrap, theirs, os.getpid()), daemon=True
+        target=_work, args=(plan, channel, scenario, family, wrap, ports, theirs, os.getpid()), daemon=True
     )
     if sys.stdout is not None:
         sys.stdout.flush()
@@ -211,6 +219,7 @@ def _work(
     scenario: Scenario,
     family: Family,
     wrap: bool,
+    ports: range,
     pipe: Pipe,
     parent: int,
 ) -> None:
@@ -221,7 +230,7 @@ def _work(
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     stdout_to_stderr()
     try:
-        result = _result(plan, channel, scenario, family, wrap)
+        result = _result(plan, channel, scenario, family, wrap, ports)
     except CannotRun as error:
         result = _cannot(scenario, family, error)
     except BaseException as error:
@@ -240,11 +249,13 @@ def _work(
     os._exit(0)
 
 
-def _result(plan: Plan, channel: socket.socket | None, scenario: Scenario, family: Family, wrap: bool) -> Result:
+def _result(
+    plan: Plan, channel: socket.socket | None, scenario: Scenario, family: Family, wrap: bool, ports: range
+) -> Result:
     testbed: Testbed = Sandbox.adopt(channel) if channel is not None else open_testbed(plan)
     process, lent = os.getpid(), descriptors()
     try:
-        result = play(scenario, testbed, family, seed=plan.seed, wrap=wrap, alone=channel is not None)
+        result = play(scenario, testbed, family, seed=plan.seed, wrap=wrap, alone=channel is not None, ports=ports)
     except BaseException:
         if lent.items() <= descriptors().items():
             raise
