@@ -7,7 +7,7 @@ from lab.websocket.frames import close, ping, text
     documents=["RFC 6455 §5.1", "RFC 6455 §7.1.7"],
     evidence_for=[
         "6455-5.1-unmasked-close", "6455-5.1-unmasked-1002", "6455-5.5.1-masked", "6455-5.3-flag",
-        "6455-7.1.7-server", "6455-7.1.7-close-frame",
+        "6455-7.1.7-server", "6455-7.1.7-close-frame", "6455-7.1.7-omit", "6455-10.7-drop",
     ],
     needs="websocket",
 )  # fmt: skip
