@@ -216,6 +216,10 @@ class WebSocket:
         try:
             act(self.bench.now())
         except (CallError, ValueError) as error:
+            if self.ended and isinstance(error, CallError):
+                self._object("end", "a connection that stands", _ENDED[self.ended],
+                             "the server ended the connection while the script still speaks", "RFC 6455 §7.1.1",
+                             self._at)  # fmt: skip
             raise ScenarioError(f"the WebSocket cannot do that now: {error}") from error
         finally:
             self.client.cut = None
@@ -605,8 +609,7 @@ class WebSocket:
                 "see whether the server runs and no firewall stands between: silence alone proves little",
                 field="silence",
             )
-        observed = {"fin": "the server closed the TCP connection", "reset": "the server reset the TCP connection"}
-        said = observed.get(self.ended, f"nothing within {within:.3g} s")
+        said = _ENDED.get(self.ended, f"nothing within {within:.3g} s")
         waits = self.dialogue.unfinished
         problem = Problem(
             Verdict.VIOLATES,
