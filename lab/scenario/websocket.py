@@ -733,6 +733,7 @@ class WebSocket:
                          first.section, self.connection.last_seen)  # fmt: skip
 
 
+_ENDED = {"fin": "the server closed the TCP connection", "reset": "the server reset the TCP connection"}
 _SECTION: dict[int, str] = {
     Opcode.PONG: "RFC 6455 §5.5.3",
     Opcode.PING: "RFC 6455 §5.5.2",
