@@ -216,7 +216,7 @@ def _reset(r: Reaction) -> Segment:
     if end.profile.has("rst-with-ack"):
         r.chose("rst-with-ack")
         return Segment(RST | ACK, r.own_place(), end.rcv_nxt, 0)
-    return Segment(RST, end.snd_nxt, window=0)
+    return Segment(RST, r.own_place(), window=0)
 
 
 def _reset_free(r: Reaction, before: Endpoint) -> frozenset[str]:

@@ -37,6 +37,9 @@ class Explainer:
         """
         self.exact = exact
         self.told = told
+        # What reaches a kernel while a program of its own is inside a call is handled when that returns: the segment
+        # that the call sends does not know of it, on an exact link either.
+        self.may_cross = not exact or not told
         self.keep_alive = not told
         """Whether the program may have switched on keep-alive probes: they are off unless it has (MUST-25)."""
 
@@ -160,10 +163,7 @@ class Explainer:
             ACK in o.reply.segment.flags and o.reply.segment.ack == segment.ack for o in world.owed
         ):
             return None
-        # What reaches a kernel while a program of its own is inside a call is handled when that returns: the segment
-        # that the call sends does not know of it, on an exact link either.
-        may_cross = not self.exact or not self.told
-        crossed = may_cross and any(a == segment.ack and now - at < CROSSING for a, at in world.acks)
+        crossed = self.may_cross and any(a == segment.ack and now - at < CROSSING for a, at in world.acks)
         if crossed:
             return None
         return self._wrong_ack(world, segment)
@@ -403,6 +403,8 @@ class Explainer:
         edge = segment.ack + (segment.window << scale)
         if world.edge is not None and edge.ahead_of(world.edge) > 0:
             return "window update"
+        if not self.told and world.takes_wide_update(segment):
+            return "window update"
         if segment.ack != endpoint.rcv_nxt:
             return self._wrong_ack(world, segment)
         return Finding(
@@ -420,7 +422,8 @@ class Explainer:
     def _acknowledged(self, world: World, ack: Seq, now: float) -> None:
         """A segment that carries more than an ACK has answered for those that were owed."""
         done = [self._is_ack(o) and ack.ahead_of(o.reply.segment.ack) >= 0 for o in world.owed]
-        world.note_overtaken((o for o, is_done in zip(world.owed, done, strict=True) if is_done), now)
+        answered = [o for o, is_done in zip(world.owed, done, strict=True) if is_done]
+        world.note_overtaken(answered, now, may_cross=self.may_cross)
         world.owed = tuple(o for o, is_done in zip(world.owed, done, strict=True) if not is_done)
 
     def _overtaken(self, world: World, segment: Segment, now: float) -> bool:

@@ -99,8 +99,14 @@ class Reaction:
     def own_place(self) -> Seq:
         """SND.NXT, or what a stack puts in its place where the peer's window ends before it."""
         end = self.end
-        beyond = end.snd_nxt.ahead_of(end.snd_una) - end.snd_wnd
-        if beyond <= 0 or not end.profile.has("seq-within-window") or end.iss is None:
+        beyond = end.unacked - end.snd_wnd
+        if beyond <= 0 or end.iss is None:
+            return end.snd_nxt
+        if not end.predicted and end.syn_acked:
+            # An octet that probes a shut window lies beyond it. A number behind that one would be unacceptable to the
+            # peer, and our window updates with it: where both windows are shut, they would stay so for ever.
+            return end.snd_nxt - beyond
+        if not end.profile.has("seq-within-window"):
             return end.snd_nxt
         if end.scaling and beyond < 1 << end.rcv_shift:
             return end.snd_nxt

@@ -129,6 +129,7 @@ class Shadow:
     def _begin_stream(world: World) -> None:
         world.written, world.forgotten, world.finished = EMPTY, 0, False
         world.sent_at, world.high, world.recover, world.ahead_since = (), 1, None, None
+        world.wide_updates = 0
 
     def _listen_again(self) -> None:
         if self.listening:

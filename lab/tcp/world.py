@@ -21,6 +21,9 @@ KEEP_ALIVE = "keep-alive probe"
 PROBE = "zero-window probe"
 """One octet beyond a shut window (RFC 9293 §3.8.6.1), or, as Linux does, an empty segment at SND.UNA-1."""
 
+A_READ = 2048
+"""Octets that a program which reads little takes at a time."""
+
 OVERTAKEN = 32
 """Delayed ACKs that may be on their way at once behind what answered for them: it takes two processors and a race."""
 
@@ -89,6 +92,8 @@ class World:
     """The right edge of the window the server has offered: rcv_nxt + window at most (RFC 9293 §3.8.6)."""
     peer_edge: Seq | None = None
     """The right edge of the window that the lab has offered."""
+    wide_updates: int = 0
+    """Window updates of the server that said nothing new, since the field cannot say more than 65535."""
     overtaken: tuple[tuple[Seq, float], ...] = ()
     """Delayed ACKs that another segment answered for, with the time: they may still be on their way."""
     acks: tuple[tuple[Seq, float], ...] = ()
@@ -145,6 +150,19 @@ class World:
             self.asked += 1
             self.recover = self.high if self.recover is None else self.recover
 
+    def takes_wide_update(self, segment: Segment) -> bool:
+        """Whether a bare ACK that says nothing new may stem from a read that made room for more than the field can say.
+
+        Linux sends one where the room has doubled (tcp_cleanup_rbuf) and does not look at whether that shows. It takes
+        a read of something each time: an ACK that answers every ACK is soon found out.
+        """
+        end = self.endpoint
+        read = 0 if end.irs is None else end.rcv_nxt.ahead_of(end.irs) - 1
+        if segment.window != 65535 or segment.ack != end.rcv_nxt or self.wide_updates * A_READ >= read:
+            return False
+        self.wide_updates += 1
+        return True
+
     @property
     def room(self) -> int:
         """Octets beyond what was sent that the lab's window takes; none or less where it is shut."""
@@ -174,9 +192,11 @@ class World:
             and theirs.window_scale is None
         )
 
-    def note_overtaken(self, answered: Iterable[Owed], now: float) -> None:
-        """These are owed no longer, though a timer may have sent them already."""
-        late = tuple((o.reply.segment.ack, now) for o in answered if o.reply.due)
+    def note_overtaken(self, answered: Iterable[Owed], now: float, *, may_cross: bool = False) -> None:
+        """These are owed no longer, though a timer may have sent them already; where segments `may_cross`, the server
+        may also have said what answers them before it has handled what asks for them.
+        """
+        late = tuple((o.reply.segment.ack, now) for o in answered if o.reply.due or may_cross)
         if late:
             self.overtaken = (*self.overtaken, *late)[-OVERTAKEN:]
 

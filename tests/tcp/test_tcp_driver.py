@@ -187,6 +187,23 @@ def test_a_shut_window_behind_which_nobody_answers_is_given_up() -> None:
     assert end.notices == ["connection aborted due to user timeout"]
 
 
+def test_with_both_windows_shut_an_ack_keeps_a_number_that_can_be_taken() -> None:
+    """The octet that probes lies beyond the peer's window; an ACK behind it would be dropped there, and our window
+    update with it (RFC 9293 §3.10.7.4: with a window of zero only SEG.SEQ = RCV.NXT is acceptable).
+    """
+    end = opened(window=0, capacity=100)
+    end.reading = False
+    end.send(b"abc", 1.0)
+    assert hears(end, 5001, 1, window=0, payload=b"x" * 100, now=1.0) == []
+    end.tick(2.0)
+    assert said(end) == [("A", 1, 5101, 0, b"a")]
+    assert hears(end, 5100, 1, window=0, now=2.5) == [("A", 1, 5101, 0, b"")]
+    end.reading = True
+    assert said(end) == [("A", 1, 5101, 100, b"")]
+    end.abort()
+    assert said(end) == [("R", 1, 0, 0, b"")]
+
+
 def test_a_delayed_ack_goes_out_by_the_clock() -> None:
     end = opened()
     assert hears(end, 5001, 1, payload=b"x") == []

@@ -197,6 +197,25 @@ def test_a_server_that_does_not_read_is_probed_until_it_does(sandbox: Sandbox, a
     end.check()
 
 
+def test_both_windows_shut_and_probed_open_again(sandbox: Sandbox, agent: Agent) -> None:
+    """The echo cannot write, so it does not read either; then we read again, and all that was written comes back."""
+    end = to_echo(sandbox, agent, capacity=20000)
+    end.driver.reading = False
+    text = b""
+    while (end.driver.endpoint.snd_wnd, end.driver.endpoint.rcv_wnd, end.driver.endpoint.unacked) != (0, 0, 1):
+        if end.driver.endpoint.unsent < 20000:
+            text += bytes([len(text) >> 14 & 255]) * 16384
+            end.write(text[-16384:])
+        at = end.driver.next_timeout
+        end.take(wait=0.01)
+        if at is not None and at <= end.now():
+            end.driver.tick(end.now())
+        end.flush()
+    end.driver.reading = True
+    assert end.read(len(text)) == text
+    end.check()
+
+
 def test_keep_alive_probes_are_answered_and_a_peer_that_is_gone_is_found(sandbox: Sandbox, agent: Agent) -> None:
     end, held = to_program(sandbox, agent)
     for name, value in (("SO_KEEPALIVE", 1), ("TCP_KEEPIDLE", 1), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 1)):

@@ -389,3 +389,29 @@ def test_whether_an_untold_linux_takes_more_than_its_window_is_followed_both_way
         answer = Segment(ACK, Y + 1, X + 1101, 1000) if takes else Segment(ACK, Y + 1, X + 601, 400)
         assert talk.server_sends(answer, 1.2).finding is None
         assert [world.endpoint.profile.name for world in talk.server.worlds] == ["linux"]
+
+
+def test_a_read_may_widen_the_window_beyond_what_its_field_can_say() -> None:
+    """Linux announces that too, with 65535 as before. It takes a read each time: there is no end of ACKs in it."""
+    talk = opened(told=False)
+    update = Segment(ACK, Y + 1, X + 1, 65535)
+    assert talk.server_sends(update, 1.0).note == "window update"  # from 1000
+    wrong(talk.server_sends(update, 1.1), "silence", "nothing asked for")  # nothing has come that could be read
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1, payload=b"a" * 5000), 2.0)
+    update = Segment(ACK, Y + 1, X + 5001, 65535)
+    assert talk.server_sends(update, 2.0).note == ""  # the ACK that is owed
+    for now in (2.1, 2.2, 2.3):
+        assert talk.server_sends(update, now).note == "window update"
+    wrong(talk.server_sends(update, 2.4), "silence", "nothing asked for")
+    wrong(talk.server_sends(replace(update, window=65000), 2.4), "window", "takes back")
+    wrong(opened().server_sends(Segment(ACK, Y + 1, X + 1, 1000), 1.0), "silence", "nothing asked for")
+
+
+def test_an_answer_may_come_behind_text_that_answered_for_it() -> None:
+    """Ours waited while the server's program was inside a call: what the call sent carries the same ACK."""
+    talk = opened(told=False)
+    talk.peer_sends(Segment(ACK, X + 3, Y + 1, payload=b"behind a gap"), 1.0)
+    assert talk.server_sends(Segment(ACK, Y + 1, X + 1, 1000, b"tick"), 1.0001).finding is None
+    late = Segment(ACK, Y + 5, X + 1, 1000)
+    assert talk.server_sends(late, 1.0002).note == "overtaken"
+    wrong(talk.server_sends(late, 1.0003), "silence", "nothing asked for")
