@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -108,6 +109,8 @@ def run(
         on_result(result)
 
     sandboxes = Sandboxes() if plan.testbed == "sandbox" else None
+    if any(s.needs in WEBSOCKET for s in plan.scenarios):
+        import_module("lab.scenario.websocket")  # once, not in the process of each run
     try:
         while todo or running:
             while todo and len(running) < jobs:
