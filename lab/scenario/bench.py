@@ -196,7 +196,9 @@ class Bench:
         crossed = self._crossed(connection, decoded if sound else None, answers, before, stamp, ours=ours)
         self._take(answers[:crossed])
         # Kept waiting inside `send()`, the lab does not know when it left: before its first answer at any rate.
-        left = before if stamp - before < PREEMPTED else min([stamp, *(c.timestamp for c in answers[crossed:])])
+        left = before
+        if stamp - before >= PREEMPTED:
+            left = min([stamp, *(c.timestamp for c in answers[crossed:] if self._of(connection, c) is not None)])
         packet = self._record(frame, left, left - self._began, "peer")
         if isinstance(decoded, TcpFrame):
             if not self.alone and sound and decoded.segment.flags == SYN and connection.peer_state is State.CLOSED:
@@ -234,7 +236,8 @@ class Bench:
         Those from before `send()` surely. Where the lab was kept waiting inside, or a timer of the server's repeats
         something at this very moment, no clock can tell for the others, and the first order that explains all is taken.
         """
-        surely = sum(c.timestamp < before for c in answers)
+        # Those of other runs on the same link are among them, and may stand before ours though they are older.
+        surely = next((i for i, c in enumerate(answers) if c.timestamp >= before), len(answers))
         mine = [(i, d.segment) for i, c in enumerate(answers) if (d := self._of(connection, c)) is not None]
         doubtful = stamp - before >= PREEMPTED or any(connection.has_seen(segment) for _, segment in mine)
         if not mine or not doubtful or not isinstance(sent, TcpFrame):
