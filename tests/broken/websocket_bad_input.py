@@ -108,7 +108,7 @@ class silent(_NoServer):
             self.buffer.clear()
 
 
-@broken("4.2.2", "response", "end", caught_by="minimal_request")
+@broken("4.2.2", "response", "end", "silence", caught_by="exact_101")
 class resets_at_once(Honest):
     """A RST, before the client has said anything."""
 
@@ -116,7 +116,7 @@ class resets_at_once(Honest):
         self.reset()
 
 
-@broken("4.2.2", "response", "end", caught_by="minimal_request")
+@broken("4.2.2", "response", "end", "silence", caught_by="exact_101")
 class closes_at_once(Honest):
     """A FIN, before the client has said anything."""
 

@@ -299,7 +299,7 @@ class frame_in_one_segment_only(Honest):
         return await super().header()
 
 
-@broken("5.3", "payload", caught_by="boundary_of_segments_in_the_header")
+@broken("5.3", "payload", "close code", caught_by="one_octet_a_segment")
 class unmasks_each_segment_anew(Honest):
     """The key begins again with each segment of a payload."""
 

@@ -293,17 +293,6 @@ class no_key_needed(Honest):
 
 
 @broken("4.2.1", "Sec-WebSocket-Key", caught_by="key_missing_or_malformed")
-class key_of_any_length(Honest):
-    """A key that does not stand for sixteen octets is accepted."""
-
-    def overlooks(self, fault: str, request: Request) -> bool:
-        try:
-            return fault == "key" and bool(base64.b64decode(_key(request), validate=True))
-        except ValueError:
-            return False
-
-
-@broken("4.2.1", "Sec-WebSocket-Key", caught_by="key_missing_or_malformed")
 class key_in_any_letters(Honest):
     """A key that is no base64 is accepted."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import re
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -187,6 +188,15 @@ class honest_any_path(Honest):
     """It offers its service under every name (§4.2.2 step 4 /resource name/)."""
 
     unchecked = frozenset({"path"})
+
+
+@habit
+class honest_keys(Honest):
+    """It takes keys of any length, for "it is not necessary for the server to base64-decode" them (§4.2.2 step 4)."""
+
+    def overlooks(self, fault: str, request: Request) -> bool:
+        key = (request.values("Sec-WebSocket-Key") or [""])[0]
+        return fault == "key" and re.fullmatch(r"(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2,3}={1,2})?", key) is not None
 
 
 @habit
