@@ -243,7 +243,7 @@ def serve(
 
 @app.command(
     epilog=_examples(
-        "lab bench  four ways, in turns, in well under half a minute",
+        "lab bench  all ways, in turns, in about half a minute",
         "lab bench --seconds 5 --rounds 9  for figures to quote, on a machine that does nothing else",
         "lab bench --json | jq .ratios  for a program",
     )
@@ -258,10 +258,12 @@ def bench(
     ] = 5,
     as_json: o.Json = False,
 ) -> None:
-    """Measure how many whole connections a second are opened, closed and verified.
+    """Measure how many whole connections a second are opened, closed and verified, and how many messages a WebSocket
+    carries.
 
-    Four ways, in turns, against the same kernel in the same sandbox: a scenario, the fast path, Scapy's sr1(), and the
-    kernel's own connect() and close(). What the server did not count as well does not count.
+    Connections four ways, in turns, against the same kernel in the same sandbox: a scenario, the fast path, Scapy's
+    sr1(), and the kernel's own connect() and close(). Messages two ways, against the same server: the hand-made TCP,
+    and the websockets library's client. What the server did not count as well does not count.
     """
     from lab.bench.told import measure_and_report
     from lab.cli.ends import end_on_sigterm

@@ -14,6 +14,7 @@ from lab.scenario.connection import Connection, Received
 from lab.scenario.errors import ScenarioError, Stopped
 from lab.scenario.record import Call, Packet, Problem, Remark, Sender, Verdict, remark
 from lab.tcp.conversation import Conversation
+from lab.tcp.explain import CROSSING
 from lab.tcp.profile import Choice, Profile
 from lab.tcp.segment import ACK, RST, SYN, Segment
 from lab.tcp.sequence import Seq
@@ -457,6 +458,20 @@ class Bench:
         finding = server.compare_state(state, self.now())
         if finding is not None:
             self.add(self.problem_of(connection, finding, connection.last_seen, "socket"))
+
+    def await_ends(self) -> None:
+        """Judge what comes until each end that a kernel has begun, untold, has been seen on the wire as well.
+
+        A FIN that its state speaks of and that never comes is a finding; it has CROSSING seconds to come.
+        """
+
+        def behind(connection: Connection) -> bool:
+            state = self.ask_state(connection)
+            return state is not None and connection.conversation.server.is_behind(state, self.now())
+
+        for connection in self.connections.values():
+            if behind(connection):
+                self.wait_until(lambda one=connection: not behind(one), 1.5 * CROSSING)  # type: ignore[misc]
 
     def _until_explained(self, connection: Connection) -> None:
         """Judge what comes until the model agrees with the kernel, for BEFORE_BLAME at most."""

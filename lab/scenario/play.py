@@ -85,6 +85,7 @@ def play(
             scenario.function(Peer(bench, first), Server(bench, first))
             for end in bench.driven:
                 end.at_end()
+            bench.await_ends()
             bench.settle()
     except Stopped as stopped:
         if not any(stopped.problem is one for one in bench.problems):  # the bench has on record what it raised
