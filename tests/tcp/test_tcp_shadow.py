@@ -161,6 +161,20 @@ def test_the_kernels_word_is_held_against_the_model() -> None:
     assert (finding.field, finding.expected, finding.observed) == ("state", "ESTABLISHED", "CLOSE-WAIT")
 
 
+def test_behind_both_fins_a_window_says_nothing() -> None:
+    """Linux in TIME-WAIT puts a window of 86,140 into the field's 16 bits, of which 20,604 are left."""
+    for with_fin, finding in ((True, False), (False, True)):
+        talk = opened()
+        talk.peer_sends(Segment(ACK, X + 1, Y + 1, payload=b"a" * 10), 0.5)
+        talk.server_sends(Segment(ACK, Y + 1, X + 11, window=65535), 0.5)
+        talk.server.call("close", lambda end: end.close(1.0), 1.0)
+        talk.server_sends(Segment(FIN | ACK, Y + 1, X + 11, window=65535), 1.0)
+        talk.peer_sends(Segment(FIN | ACK if with_fin else ACK, X + 11, Y + 2, payload=b"" if with_fin else b"b"), 1.1)
+        sight = talk.server_sends(Segment(ACK, Y + 2, X + 12, window=20604), 1.1)
+        assert (sight.finding is not None) is finding
+        assert finding is False or sight.finding.field == "window"  # type: ignore[union-attr]
+
+
 def test_time_wait_may_end_when_its_time_has_come_and_not_before() -> None:
     talk = opened()
     talk.server.call("close", lambda end: end.close(1.0), 1.0)
