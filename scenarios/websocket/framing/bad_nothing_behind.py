@@ -2,12 +2,12 @@ from lab.scenario import Peer, Server, scenario
 from lab.websocket.frames import Frame, close, continuation, ping, text
 
 BAD = {
-    "without a mask": (text("bad", mask=None), 1002),
     "with a reserved bit": (text("bad", rsv=4), 1002),
     "with a reserved opcode": (Frame(3, b"bad"), 1002),
     "a continuation of nothing": (continuation("bad"), 1002),
     "a Ping with FIN 0": (ping(b"bad", fin=False), 1002),
     "text that is not UTF-8": (text(b"bad \xff"), 1007),
+    "without a mask": (text("bad", mask=None), 1002),
 }
 
 
