@@ -34,6 +34,7 @@ from lab.websocket.frames import pong as pong_frame
 from lab.websocket.frames import text as text_frame
 from lab.websocket.handshake import Request, Response
 from lab.websocket.leeway import FITTING, LEEWAY
+from lab.websocket.rules import MOST_MESSAGE
 
 _PROFILE = replace(RFC9293, parameters=replace(RFC9293.parameters, delayed_ack=0.0005))
 """The lab's end: it acknowledges what came together with one ACK, and that without delay."""
@@ -310,7 +311,8 @@ class WebSocket:
 
     def expect_message(self, data: str | bytes, *, within: float = PATIENCE) -> None:
         """The server's next message is this one, text or binary, in as many frames as it likes (RFC 6455 §5.4)."""
-        got = self.next_message(within=within, expected=_brief(data))
+        most = len(data.encode() if isinstance(data, str) else data)
+        got = self.next_message(within=within, expected=_brief(data), most=most)
         self.bench.checks += 1
         if got != data:
             kinds = "text" if isinstance(data, str) else "binary", "text" if isinstance(got, str) else "binary"
@@ -318,10 +320,13 @@ class WebSocket:
             self._object(name, f"{kinds[0]} {_brief(data)}", f"{kinds[1]} {_brief(got)}",
                          "the server's message is not the one expected", "RFC 6455 §6.1", self._at)  # fmt: skip
 
-    def next_message(self, *, within: float = PATIENCE, expected: str = "a message") -> str | bytes:
-        """The server's next message, whatever it is: str for text, bytes for binary."""
+    def next_message(
+        self, *, within: float = PATIENCE, expected: str = "a message", most: int = MOST_MESSAGE
+    ) -> str | bytes:
+        """The server's next message, whatever it is, of `most` octets: str for text, bytes for binary."""
         parts: list[bytes] = []
-        opcode = Opcode.CONTINUATION
+        opcode, size = Opcode.CONTINUATION, 0
+        end = self.bench.now() + 10 * within  # as `_until` has it
         while True:
             read, packet = self._next_frame(expected, within)
             frame = read.frame
@@ -333,8 +338,12 @@ class WebSocket:
             if not parts:
                 opcode = Opcode(frame.opcode)
             parts.append(frame.payload)
+            size += len(frame.payload)
             if frame.fin:
                 break
+            if size > most or self.bench.now() > end:
+                self._object("fin", f"{expected}, and its end", f"{len(parts)} fragments, {size} octets, and no end",
+                             "the server's message does not end where it should", "RFC 6455 §5.4", packet)  # fmt: skip
         whole = b"".join(parts)
         data: str | bytes = whole.decode() if opcode == Opcode.TEXT else whole  # the dialogue has seen to UTF-8
         self._agree(data)
@@ -581,6 +590,9 @@ class WebSocket:
             if opcode == passing or not _incidental(seen):
                 self.bench.checks += 1
                 return seen.frame, packet
+            if self.bench.now() > end + 9 * within:
+                self._object("silence", expected, seen.text, "the server speaks without end, and says nothing of it",
+                             "RFC 6455 §5.5", packet)  # fmt: skip
 
     def _next(self, expected: str, within: float) -> tuple[Seen, Packet | None]:
         self._until(lambda: bool(self._seen), within, expected)
