@@ -25,15 +25,15 @@ def test_the_scenario_runs_as_printed(tmp_path: Path, sandbox_works: None) -> No
 
 def test_its_commands_and_options_exist() -> None:
     helps = {}
-    for command in set(re.findall(r"\blab (run|list|show|doctor|serve|bench)\b", README)):
+    for command in set(re.findall(r"\blab (run|list|show|layers|doctor|serve|bench)\b", README)):
         shown = subprocess.run(
             [sys.executable, "-m", "lab", command, "--help"], capture_output=True, text=True, check=True
         )
         helps[command] = shown.stdout
-    assert set(helps) == {"run", "list", "show", "doctor", "serve", "bench"}
+    assert set(helps) == {"run", "list", "show", "layers", "doctor", "serve", "bench"}
     commands = [line.split("#")[0] for line in README.splitlines() if line.startswith("    ")]
     for line in commands:
-        if match := re.search(r"\blab (run|serve) (.*)", line):
+        if match := re.search(r"\blab (run|serve|layers) (.*)", line):
             for option in re.findall(r"--[a-z0-9-]+", match[2]):
                 assert option in helps[match[1]], line
 
