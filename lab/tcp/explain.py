@@ -386,7 +386,8 @@ class Explainer:
             (o for o in world.owed if self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) >= 0), None
         )
         if first is not None:
-            exact = next((o for o in world.owed if self._is_ack(o) and o.reply.segment.ack == segment.ack), first)
+            alike = [o for o in world.owed if self._is_ack(o) and o.reply.segment.ack == segment.ack]
+            exact = next((o for o in alike if not o.reply.due), alike[0] if alike else first)
             if first.reply.due and now > first.until:
                 return Finding(
                     "silence",
@@ -395,11 +396,14 @@ class Explainer:
                     "the server's ACK comes too late",
                     first.reply.rule,
                 )
-            # One ACK may answer several segments (RFC 9293 §3.8.6.3), but a duplicate ACK answers only one.
+            # One ACK may answer several segments (RFC 9293 §3.8.6.3), but a duplicate ACK answers only one: that, and
+            # all that waited to be acknowledged with the same number.
             world.owed = tuple(
                 o
                 for o in world.owed
-                if o is not exact and not (self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) > 0)
+                if o is not exact
+                and not (self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) > 0)
+                and not (o.reply.due and o in alike)
             )
             return "delayed ACK" if exact.reply.due and now - exact.since >= NOTICEABLE else ""
         scale = world.offered_scale

@@ -429,3 +429,22 @@ def test_an_answer_may_come_behind_text_that_answered_for_it() -> None:
     late = Segment(ACK, Y + 5, X + 1, 1000)
     assert talk.server_sends(late, 1.0002).note == "overtaken"
     wrong(talk.server_sends(late, 1.0003), "silence", "nothing asked for")
+
+
+def test_one_ack_answers_a_repeat_and_the_segment_that_waited_for_its_own() -> None:
+    talk = opened()
+    hello = Segment(ACK, X + 1, Y + 1, payload=b"hello")
+    talk.peer_sends(hello, 1.0)
+    talk.peer_sends(hello, 1.001)
+    assert talk.server_sends(Segment(ACK, Y + 1, X + 6), 1.002).finding is None
+    assert talk.server.settle(2.0) is None
+    wrong(talk.server_sends(Segment(ACK, Y + 1, X + 6), 2.1), "silence", "nothing asked for")
+
+
+def test_two_repeats_are_two_answers() -> None:
+    talk = opened()
+    hello = Segment(ACK, X + 1, Y + 1, payload=b"hello")
+    for at in (1.0, 1.001, 1.002):
+        talk.peer_sends(hello, at)
+    assert talk.server_sends(Segment(ACK, Y + 1, X + 6), 1.003).finding is None
+    assert talk.server.settle(2.0) is not None
