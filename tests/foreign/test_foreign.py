@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lab.requirements import not_shown
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -95,3 +98,15 @@ def test_the_table_is_in_order() -> None:
         assert row["verdict"] in ("permitted", "violates")
         assert row["told"]
         assert bool(row["does"] and row["says"]) is (row["verdict"] == "violates")
+
+
+def test_the_readme_tells_no_tales() -> None:
+    readme = (ROOT / "scenarios" / "websocket" / "README.md").read_text(encoding="utf-8")
+    run = [sys.executable, "-m", "lab", "run", "--help"]
+    shown = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    for option in re.findall(r"--(?!rm\b)[a-z][a-z-]+", readme):
+        assert option in shown
+    for path in re.findall(r"`((?:tests|lab)/[^`: ]+)`", readme):
+        assert list(ROOT.glob(path)), path
+    for id_ in not_shown():
+        assert not id_.startswith("6455") or f"`{id_}`" in readme
