@@ -405,6 +405,7 @@ class Explainer:
                 and not (self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) > 0)
                 and not (o.reply.due and o in alike)
             )
+            world.note_overtaken([o for o in alike if o.reply.due and o is not exact], now)
             return "delayed ACK" if exact.reply.due and now - exact.since >= NOTICEABLE else ""
         scale = world.offered_scale
         edge = segment.ack + (segment.window << scale)

@@ -163,6 +163,9 @@ def _departures(request: Request) -> list[Departure]:
         add("Sec-WebSocket-Version", f"the Sec-WebSocket-Version is {versions[0] if versions else 'missing'} (item 6)")
     if parse_extensions(request.all("Sec-WebSocket-Extensions")) is None:
         add("Sec-WebSocket-Extensions", "the Sec-WebSocket-Extensions break their grammar", "RFC 6455 §9.1")
+    subprotocols = request.tokens("Sec-WebSocket-Protocol")
+    if request.all("Sec-WebSocket-Protocol") and not (subprotocols and all(map(TOKEN.fullmatch, subprotocols))):
+        add("Sec-WebSocket-Protocol", "the Sec-WebSocket-Protocol is no list of tokens", "RFC 6455 §4.3")
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.scenario.catalogue import load
+from lab.scenario.needs import Needs
 from lab.scenario.record import Result, Verdict
 from lab.scenario.runner import Plan, run
 
@@ -21,7 +22,7 @@ FINE = {Verdict.CONFORMS, Verdict.PERMITTED, Verdict.DEVIATES}
 
 
 def results(serve: str, names: tuple[str, ...] = (), families: tuple[str, ...] = ("ipv4", "ipv6")) -> list[Result]:
-    scenarios = [s for s in load(names) if not s.slow]
+    scenarios = [s for s in load(names) if not s.slow and s.needs in (Needs.AGENT, Needs.LISTENER)]
     plan = Plan(scenarios, families, testbed_options={"serve": serve, "path": [str(BROKEN)]}, seed=7)  # type: ignore[arg-type]
     return run(plan).results
 
