@@ -27,8 +27,10 @@ class Opcode(IntEnum):
 
 MOST = 2**20
 """Octets of payload that a reader keeps of one frame, unless it is told otherwise."""
-SHOWN = 32
-"""Of a payload, so many characters are shown in a sentence; of bytes that are no text, half as many octets."""
+SHOWN = 60
+"""Of a text, so many characters are shown in a sentence."""
+SHOWN_OCTETS = 16
+"""Of bytes that are no text, so many octets are shown in a sentence."""
 
 _NAMES = {int(code): code.name for code in Opcode}
 
@@ -214,12 +216,18 @@ def show(opcode: int, payload: bytes, length: int | None = None) -> str:
                 more = "…" if len(text) > SHOWN or len(head) < length else ""
                 return _quoted(text[:SHOWN]) + more
             break
-    return f"0x{payload[: SHOWN // 2].hex()}" + ("…" if length > SHOWN // 2 else "")
+    return f"0x{payload[:SHOWN_OCTETS].hex()}" + ("…" if length > SHOWN_OCTETS else "")
 
 
 def _quoted(text: str) -> str:
-    """`text` in double quotes, with everything escaped that a terminal would obey."""
+    """`text` in double quotes, in single ones where it has double ones itself, as JSON does.
+
+    Everything is escaped that a terminal would obey.
+    """
     plain = json.dumps(text, ensure_ascii=False)
+    if '"' in text:
+        inside = '"'.join(json.dumps(piece, ensure_ascii=False)[1:-1] for piece in text.split('"'))
+        plain = "'" + inside.replace("'", "\\'") + "'"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
 
 
