@@ -44,7 +44,7 @@ class accept_of_the_decoded_key(Honest):
         return base64.b64encode(hashlib.sha1(nonce + GUID.encode()).digest()).decode()
 
 
-@broken("4.2.2", "Sec-WebSocket-Accept")
+@broken("4.2.2", "Sec-WebSocket-Accept", caught_by="accept_is_computed_afresh")
 class accept_of_the_untrimmed_key(Honest):
     """The blanks around the key are hashed with it, beyond the one that everybody writes."""
 
