@@ -14,9 +14,8 @@ _OPTIONS: Final = {
     2: "maximum segment size", 3: "window scale", 4: "SACK permitted", 5: "SACK", 8: "timestamps", 28: "user timeout",
     29: "TCP-AO", 30: "multipath TCP", 34: "Fast Open cookie", 253: "experiment", 254: "experiment",
 }  # fmt: skip
-_BITS: Final = ("NS", "CWR", "ECE", "URG", "ACK", "PSH", "RST", "SYN", "FIN")
+_BITS: Final = ("CWR", "ECE", "URG", "ACK", "PSH", "RST", "SYN", "FIN")
 _SAYS: Final = {
-    "NS": "historic: ECN nonce",
     "CWR": "congestion window reduced",
     "ECE": "ECN echo",
     "URG": "the urgent pointer counts",
@@ -26,7 +25,8 @@ _SAYS: Final = {
     "SYN": "the sequence numbers begin here; uses one",
     "FIN": "nothing more will be sent; uses one",
 }
-
+_AE: Final = "bit 7: AE, once NS (RFC 8311, AccECN)"
+"""What the last of the four reserved bits means to some (RFC 9293 §3.1 has no name for it)."""
 
 _FIRST: Final = struct.Struct("!HHIIH")
 
@@ -79,9 +79,10 @@ def tcp(
     counted = "" if ack is None else f"{ack} counted from the SYN"
     header.take("acknowledgment number", 8, 4, number, counted if Flags.ACK in flags else "does not count: no ACK bit")
     header.bits("data offset", 12, 0, 4, f"{size} octets of header")
-    header.bits("reserved", 12, 4, 3)
+    reserved = data[at + 12] & 15 if there > 12 else 0
+    header.bits("reserved", 12, 4, 4, _AE if reserved & 1 else "")
     for i, name in enumerate(_BITS):
-        header.bits(name, 12, 7 + i, 1, _SAYS[name] if getattr(Flags, name) in flags else "")
+        header.bits(name, 13, i, 1, _SAYS[name] if getattr(Flags, name) in flags else "")
     header.take("window", 14, 2, number, "octets that may be sent, before scaling")
     right, said = _judged(data[at:end], pseudo)
     header.take("checksum", 16, 2, hexadecimal, said)

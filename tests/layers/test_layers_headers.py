@@ -75,7 +75,8 @@ def test_a_syn_by_its_layers() -> None:
         ("sequence number", "TCP", "0", 38, 42, None),
         ("acknowledgment number", "TCP", "1001", 42, 46, None),
         ("data offset", "TCP", "5", 46, 47, (0, 4)),
-        ("NS", "TCP", "0", 46, 47, (7, 8)),
+        ("reserved", "TCP", "0", 46, 47, (4, 8)),
+        ("CWR", "TCP", "0", 47, 48, (0, 1)),
         ("ACK", "TCP", "1", 47, 48, (3, 4)),
         ("PSH", "TCP", "1", 47, 48, (4, 5)),
         ("FIN", "TCP", "0", 47, 48, (7, 8)),
@@ -88,6 +89,25 @@ def test_each_field_is_where_its_document_has_it(
 ) -> None:
     found = field(ours(PSH | ACK, 1, 1, b"hello"), name, of)
     assert (found.value, found.start, found.end, found.bits) == (value, start, end, bits)
+
+
+@pytest.mark.parametrize(
+    ("bits", "meaning"),
+    [
+        (0x0, ""),
+        (0x1, "bit 7: AE, once NS (RFC 8311, AccECN)"),
+        (0x8, ""),
+        (0xF, "bit 7: AE, once NS (RFC 8311, AccECN)"),
+    ],
+)
+def test_four_reserved_bits_stand_behind_the_data_offset(bits: int, meaning: str) -> None:
+    """RFC 9293 §3.1 names none of them, the one that was NS neither."""
+    frame = bytearray(ours(ACK, 1, 1))
+    frame[46] |= bits
+    found = field(bytes(frame), "reserved", "TCP")
+    assert (found.value, found.meaning) == (str(bits), meaning)
+    names = [one.name for one in layer(bytes(frame), "TCP").fields if one.start in (46, 47)]
+    assert names == ["data offset", "reserved", "CWR", "ECE", "URG", "ACK", "PSH", "RST", "SYN", "FIN"]
 
 
 @pytest.mark.parametrize(
