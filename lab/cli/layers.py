@@ -13,7 +13,7 @@ from lab.cli.ends import CANNOT, end_on_sigterm
 from lab.layers.capture import read
 from lab.layers.dissect import dissect
 from lab.report.json_report import dumps
-from lab.report.layers import Capture, capture_as_json, overview, page
+from lab.report.layers import Capture, capture_as_json, headed, overview, page
 from lab.report.terminal import Screen
 from lab.report.text import FAMILIES, Line, count, mark, wrapped
 from lab.scenario.catalogue import load
@@ -121,15 +121,13 @@ def _of_scenario(asked: Asked, screen: Screen) -> tuple[Capture, int, dict[str, 
     capture = Capture(dissect([p.frame for p in packets]), [round(p.timestamp - first, 6) for p in packets])
     capture.notes += [f"{p.message}{f': {p.next_step}' if p.next_step else ''}" for p in result.problems]
     sign, style = mark(result.verdict, screen.glyphs)
-    head: list[Line] = [
-        [
-            (f"{result.name} over {FAMILIES[result.family]}", "head"),
-            (f"  {count(len(packets), 'packet')}  ", "dim"),
-            (f"{sign} {result.verdict}", style),
-            (f"  seed {seed}", "dim"),
-        ],
-        [],
+    told = [
+        (f"{result.name} over {FAMILIES[result.family]}", "head"),
+        (count(len(packets), "packet"), "dim"),
+        (f"{sign} {result.verdict}", style),
+        (f"seed {seed}", "dim"),
     ]
+    head = [*headed(told, screen.width), []]
     facts = {"scenario": result.name, "family": result.family, "verdict": str(result.verdict), "seed": seed}
     return capture, done.exit_code, facts, head
 

@@ -211,7 +211,8 @@ def _kind(opcode: int) -> int:
 def said(parts: Sequence[Part]) -> list[str]:
     """What one segment carried, a line for each head, body, frame or piece of one; nothing for octets that are none.
 
-    Where it is not exactly one, with the sequence numbers of its first and last octet as the portions count them.
+    Where it is not exactly one, with the sequence numbers of its first and last octet as the portions count them, the
+    number where that is one octet.
     """
     pieces = together(parts)
     lines: list[str] = []
@@ -221,7 +222,8 @@ def said(parts: Sequence[Part]) -> list[str]:
             continue
         lines.append(in_words(unit, first, behind))
         if len(pieces) > 1 or (first, behind) != (0, unit.length):
-            lines[-1] += f", seq {unit.first_seq + first}..{unit.first_seq + behind - 1}"
+            a, b = unit.first_seq + first, unit.first_seq + behind - 1
+            lines[-1] += f", seq {a}" if a == b else f", seq {a}..{b}"
     return lines
 
 

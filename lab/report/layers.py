@@ -9,7 +9,7 @@ from typing import Any
 from lab.layers.dissect import Dissection
 from lab.layers.model import DATA, NO_TLS, OSI, PADDING, PAYLOAD, PROTOCOLS, tcpip_of
 from lab.layers.parts import Field, Layer
-from lab.report.text import UNICODE, Glyphs, Line, count, cut, seconds, width_of, wrapped
+from lab.report.text import UNICODE, Glyphs, Line, Span, count, cut, seconds, width_of, wrapped
 
 MOST_PACKETS = 1000
 """Of a longer list only the first and the last half of so many are drawn."""
@@ -45,7 +45,7 @@ def page(capture: Capture, number: int, *, width: int = 80, glyphs: Glyphs = UNI
     facts.append(count(len(packet.frame), "octet"))
     if packet.connection is not None:
         facts.append(f"connection {packet.connection}")
-    lines: list[Line] = [[(facts[0], "head"), (f"  {'  '.join(facts[1:])}", "dim")]]
+    lines = headed([(facts[0], "head"), *((fact, "dim") for fact in facts[1:])], width)
     if packet.source:
         lines += wrapped(f"{packet.source} → {packet.destination}", width)
     says = list(packet.says)
@@ -60,6 +60,17 @@ def page(capture: Capture, number: int, *, width: int = 80, glyphs: Glyphs = UNI
     lines += [[], [("octets", "head"), ("  each row is of the layer whose letter it has", "dim")]]
     for one in _few(packet.layers):
         lines += _octets(packet.frame, one, width, glyphs) if isinstance(one, Layer) else [_left_out(one, glyphs)]
+    return lines
+
+
+def headed(facts: Sequence[Span], width: int) -> list[Line]:
+    """Facts side by side, two blanks between; what does not fit into `width` columns goes on below."""
+    lines: list[Line] = []
+    for text, style in facts:
+        if lines and width_of(lines[-1]) + 2 + len(text) <= width:
+            lines[-1].append((f"  {text}", style))
+        else:
+            lines += wrapped(text, width, style=style, first="  " if lines else "", then="  ")
     return lines
 
 

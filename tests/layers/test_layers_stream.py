@@ -162,6 +162,8 @@ def test_a_frame_over_three_segments() -> None:
         ("… 4 of 11 octets of TEXT, seq 165..168",),
         ("… 3 of 11 octets of TEXT, seq 169..171",),
     ]
+    last = dissect([*opened(), ours(PSH | ACK, 161, 130, MASKED_HELLO[:10]), ours(PSH | ACK, 171, 130, b"\x58")])[6]
+    assert last.says == ("… 1 of 11 octets of TEXT, seq 171",)
     assert found[0].layers[3].note == "octets 0 to 3 of its 6, the rest in packet 7"
     key = found[1].layers[3].fields
     assert [(one.name, one.value, one.meaning, one.start, one.end) for one in key] == [

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from lab.layers import dissect
-from lab.report.layers import MOST_OCTETS, Capture, capture_as_json, overview, page, wrapping
+from lab.report.layers import MOST_OCTETS, Capture, capture_as_json, headed, overview, page, wrapping
 from lab.report.terminal import STYLES
 from lab.report.text import ASCII, Line, plain, width_of
 
@@ -125,6 +125,14 @@ def test_no_line_is_wider_than_asked(width: int) -> None:
     one = capture(frame(39, HELLO * 9), frame(138, bytes.fromhex("82fe1000") + bytes(600)), frame(9, b"x", flags=4))
     for lines in (overview(one, width=width), *(page(one, n, width=width) for n in range(1, 8))):
         assert max(width_of(line) for line in lines) <= width
+
+
+def test_facts_that_do_not_fit_go_on_below() -> None:
+    facts = [("websocket/closing/handshake over IPv6", "head"), ("20 packets", "dim"), ("seed 4294967295", "dim")]
+    one = "websocket/closing/handshake over IPv6  20 packets  seed 4294967295"
+    assert plain(headed(facts, 66)) == one
+    assert plain(headed(facts, 65)) == "websocket/closing/handshake over IPv6  20 packets\n  seed 4294967295"
+    assert plain(headed(facts, 30)) == "websocket/closing/handshake\n  over IPv6  20 packets\n  seed 4294967295"
 
 
 def test_every_octet_is_drawn_once_in_the_row_of_its_layer() -> None:
