@@ -43,7 +43,10 @@ def show_layers(asked: Asked) -> int:
     screen = Screen()
     head: list[Line] = []
     path = Path(asked.what)
+    if asked.every and asked.packets:
+        raise UsageError("--all shows each packet, --packet some: say one of them")
     if is_capture(path):
+        _refuse_a_run(asked)
         capture, code, facts = _of_file(path)
         head = [[(asked.what, "head"), (f"  {count(len(capture.packets), 'packet')}", "dim")], []]
     else:
@@ -66,6 +69,16 @@ def show_layers(asked: Asked) -> int:
         screen.show(wrapped(note, screen.width, style="warn", whole=True))
     sys.stdout.flush()
     return code
+
+
+def _refuse_a_run(asked: Asked) -> None:
+    """Raises UsageError for an option that says how to run a scenario: a capture is read as it is."""
+    options = ["--ipv6"] * (asked.family == "ipv6") + ["--seed"] * (asked.seed is not None)
+    if options:
+        says, them = ("say", "them") if len(options) > 1 else ("says", "it")
+        raise UsageError(
+            f"{' and '.join(options)} {says} how a scenario is run, and {asked.what} is a capture: leave {them} out"
+        )
 
 
 def _chosen(asked: Asked, there: int) -> list[int]:
@@ -105,7 +118,12 @@ def _of_file(path: Path) -> tuple[Capture, int, dict[str, Any]]:
 
 
 def _of_scenario(asked: Asked, screen: Screen) -> tuple[Capture, int, dict[str, Any], list[Line]]:
-    scenarios = load([asked.what])
+    try:
+        scenarios = load([asked.what])
+    except UsageError:
+        if held := _capture_in(Path(asked.what)):
+            raise UsageError(f"{asked.what} is a folder: name one of its captures, such as {held}") from None
+        raise
     if len(scenarios) != 1:
         some = ", ".join(s.name for s in scenarios[:4]) + (" …" if len(scenarios) > 4 else "")
         raise UsageError(f"{asked.what} means {len(scenarios)} scenarios ({some}): name one")
@@ -130,6 +148,13 @@ def _of_scenario(asked: Asked, screen: Screen) -> tuple[Capture, int, dict[str, 
     head = [*headed(told, screen.width), []]
     facts = {"scenario": result.name, "family": result.family, "verdict": str(result.verdict), "seed": seed}
     return capture, done.exit_code, facts, head
+
+
+def _capture_in(folder: Path) -> Path | None:
+    """The first capture in a folder or below it."""
+    if not folder.is_dir():
+        return None
+    return min((path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES), default=None)
 
 
 def _next_step(asked: Asked, width: int) -> Sequence[Line]:

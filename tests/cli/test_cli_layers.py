@@ -115,6 +115,32 @@ def test_a_file_that_is_not_there_and_a_name_that_means_none(lab, home: Path) ->
     assert "handshake means 2 scenarios" in lab("layers", "handshake").stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--ipv6"], "--ipv6 says how a scenario is run, and two.pcapng is a capture: leave it out"),
+        (["--seed", "0"], "--seed says how a scenario is run, and two.pcapng is a capture: leave it out"),
+        (
+            ["-6", "--seed", "7"],
+            "--ipv6 and --seed say how a scenario is run, and two.pcapng is a capture: leave them out",
+        ),
+        (["--all", "--packet", "1"], "--all shows each packet, --packet some: say one of them"),
+    ],
+)
+def test_options_that_mean_nothing_here(lab, capture: Path, options: list[str], sentence: str) -> None:
+    done = lab("layers", "two.pcapng", *options)
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"lab: {sentence}\n")
+
+
+def test_a_folder_of_captures(lab, capture: Path) -> None:
+    Path("out/deep").mkdir(parents=True)
+    assert "the folder out holds no scenario" in lab("layers", "out").stderr
+    capture.rename("out/deep/two.pcapng")
+    done = lab("layers", "out")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == "lab: out is a folder: name one of its captures, such as out/deep/two.pcapng\n"
+
+
 def test_a_scenario_is_run_now(lab, runner) -> None:
     done = lab("layers", "handshake/first", "--ipv6", "--seed", "7")
     assert done.exit_code == 0
