@@ -214,9 +214,9 @@ def _verdict(name: str, results: list[Result], family: str, name_width: int, wid
     word = f"{family} {word}" if family and word else f"{family}  " if family else word
     end = seconds(max(r.seconds for r in results)).rjust(7)
     line: Line = [("  ", ""), (sign, style), (f" {cut(name, name_width, glyphs).ljust(name_width)}", "")]
-    room = width - width_of(line) - len(word) - len(end) - 3
+    room = width - width_of(line) - len(word) - len(end) - 4
     title = cut(result.title, room, glyphs) if room >= 12 else ""
-    line += [(f"  {title.ljust(max(room, 0))} ", "dim"), (word, style), (end, "dim")]
+    line += [(f"  {title.ljust(max(room, 0))}  ", "dim"), (word, style), (end, "dim")]
     return line
 
 

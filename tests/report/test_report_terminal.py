@@ -49,6 +49,15 @@ def test_verdict_lines_fit(width: int, mixed: Run) -> None:
     assert max(width_of(line) for line in verdicts(mixed, width=width)) <= width
 
 
+@pytest.mark.parametrize("width", [60, 80, 132])
+def test_a_long_title_does_not_run_into_the_verdict(width: int, mixed: Run) -> None:
+    mixed.results = [replace(r, title="Text that is not UTF-8 " * 9) for r in mixed.results]
+    rows = [row for row in plain(verdicts(mixed, width=width)).splitlines() if row.startswith(("  !", "  ✗", "  ✓"))]
+    assert len(rows) == 5
+    assert all(re.search(r"…  +(IPv[46] |violates|deviates|12\.3 ms)", row) for row in rows)
+    assert max(len(row) for row in rows) <= width
+
+
 def test_only_what_did_not_conform_is_told_in_full(mixed: Run) -> None:
     text = plain(details(mixed))
     assert "handshake/wrong_ack over IPv4" in text
