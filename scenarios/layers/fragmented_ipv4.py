@@ -12,7 +12,7 @@ def fragmented_ipv4(peer: Peer, server: Server) -> None:
     """44 octets of TCP in fragments of 16: sixteen of its header; the last four and twelve of data; twelve of data.
 
     Each fragment has an IPv4 header of its own, and only the first tells the ports. The server's IP puts them together
-    before TCP sees anything. Over IPv6 no router may cut a packet, and the segment goes whole.
+    before TCP sees anything. Over IPv6 only the sender may fragment, with an extension header: the segment goes whole.
     """
     listener = server.listen()
     x, y = peer.open()
@@ -21,6 +21,7 @@ def fragmented_ipv4(peer: Peer, server: Server) -> None:
     segment = TCP(flags="PA", seq=x + 1, ack=y + 1) / data
 
     if ":" in peer.address:
+        peer.say("over IPv6 only the sender may fragment, with an extension header: sent whole")
         peer.send(segment)
         whole = next(p for p in peer.segments() if p.segment and p.segment.payload)
         peer.sees_layers(("Ethernet", 14), ("IPv6", 40), ("TCP", 20), ("Payload", 24), frame=whole.number)
