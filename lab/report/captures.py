@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
+from lab.report.carried import carried
 from lab.report.files import failures
 from lab.report.text import flag_words
 from lab.scenario.record import Call, Packet, Result
@@ -44,16 +46,23 @@ def write_capture(result: Result, out: Path) -> None:
             path.unlink(missing_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
+        inside = carried(result)
         with PcapngWriter(path) as writer:
             for i, packet in enumerate(packets):
                 before = calls[0] if i == 0 else []
-                comment = comment_of(packet, result, before=before, after=calls[packet.number])
+                carries = inside[packet.number].lines() if packet.number in inside else []
+                comment = comment_of(packet, result, before=before, after=calls[packet.number], carries=carries)
                 writer.write(packet.frame, packet.timestamp, comment, outgoing=packet.sender in ("peer", "kernel"))
     result.capture = str(path)
 
 
-def comment_of(packet: Packet, result: Result, *, before: list[Call], after: list[Call]) -> str:
-    """What a packet says of itself: sender, relative numbers, both ends' states, rule, the check that failed, calls."""
+def comment_of(
+    packet: Packet, result: Result, *, before: list[Call], after: list[Call], carries: Sequence[str] = ()
+) -> str:
+    """What a packet says of itself: sender, relative numbers, both ends' states, rule, the check that failed, calls.
+
+    `carries`: a line for each HTTP head or WebSocket frame in it, or piece of one, below its numbers.
+    """
     lines = [_call("before", call) for call in before]
     who = _SENDERS[packet.sender]
     many = len(result.isns) > 1 and packet.connection
@@ -67,6 +76,7 @@ def comment_of(packet: Packet, result: Result, *, before: list[Call], after: lis
         if ACK in segment.flags:
             text += f" ack {packet.ack}" if packet.ack is not None else f" ack {segment.ack} (absolute)"
         lines.append(text + (f" len {len(segment.payload)}" if segment.payload else ""))
+    lines += carries
     if packet.note:
         lines.append(packet.note)
     states = [f"lab {packet.peer_state}" if packet.peer_state else ""]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+from lab.report.captures import write_capture
 from lab.report.json_report import document
 from lab.report.ladder import ladder
 from lab.report.text import ASCII, plain, width_of
 from lab.scenario.record import Packet, Result, Run
 from lab.wire.codec import encode
+from lab.wire.pcapng import read_pcapng
 
 REQUEST = b"GET /echo HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"
 """42 octets."""
@@ -122,6 +125,22 @@ def test_very_many_frames_in_a_segment(conforming: Result, make_packet) -> None:
     drawn = plain(ladder(replace(run, timeline=[*run.timeline, more]), legend=False))
     assert drawn.rstrip(" │").endswith("… 93 more")
     assert drawn.count("PING fin len 0") == 7
+
+
+def test_the_comments_of_a_capture_tell_it_too(conforming: Result, make_packet, tmp_path: Path) -> None:
+    run = a_run(conforming, make_packet)
+    write_capture(run, tmp_path)
+    comments = [comment.splitlines() for _, _, comment in read_pcapng(Path(run.capture))]
+    assert comments[3][:3] == ["lab → server", "PSH+ACK seq 1 ack 1 len 42", "GET /echo HTTP/1.1"]
+    assert comments[4][2] == "101 Yes"
+    assert comments[5][1:3] == ["PSH+ACK seq 43 ack 41 len 11", 'TEXT fin masked len 5 "Hello"']
+    assert comments[6][2:5] == [
+        'TEXT fin masked len 5 "Hello", seq 54..64',
+        "PING fin masked len 0, seq 65..70",
+        'TEXT fin masked len 5 "Hello", seq 71..81',
+    ]
+    assert comments[8][2] == "… 1460 of 3004 octets of BINARY, seq 1501..2960"
+    assert comments[2] == ["lab → server", "ACK seq 1 ack 1", "rule: RFC 9293 §3.5"]
 
 
 def test_in_json(conforming: Result, make_packet) -> None:
