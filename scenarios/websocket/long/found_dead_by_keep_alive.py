@@ -17,6 +17,8 @@ def found_dead_by_keep_alive(peer: Peer, server: Server) -> None:
     """
     ws = peer.websocket(server.websocket("/echo?keepalive=1"))
     ws.open()
+    ws.text("before")
+    ws.expect_message("before")
     expected = peer.rcv_nxt
     with ws.held():  # nothing of ours arrives any more
         first = peer.sees(

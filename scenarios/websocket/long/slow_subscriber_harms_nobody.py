@@ -11,10 +11,10 @@ def slow_subscriber_harms_nobody(peer: Peer, server: Server) -> None:
     """One of three does not read. What is said piles up for it alone; each word reaches the others before the next
     is said.
 
-    With more waiting than it may, here 64 KiB beside what its kernel holds, the server drops it with a RST: a Close
+    With more waiting than it may, here 16 KiB beside what its kernel holds, the server drops it with a RST: a Close
     would have to wait behind all that it does not read.
     """
-    room = server.websocket(f"/chat/slow-{peer.port}?backlog=65536")
+    room = server.websocket(f"/chat/slow-{peer.port}?backlog=16384")
     writer, reader, slow = peer.websocket(room), peer.another().websocket(room), peer.another().websocket(room)
     for ws in (writer, reader, slow):
         ws.open()
