@@ -17,12 +17,13 @@ def serve_until_interrupted(
 
     def ready(serving: Serving) -> None:
         for name, port in serving.services.items():
-            screen.show([[(f"{name:12}", "server"), (f"port {port}", "")]])
+            more = f"   ws://localhost:{port}/echo; `lab serve --help` tells the other paths" * (name == "websocket")
+            screen.show([[(f"{name:12}", "server"), (f"port {port}", ""), (more, "dim")]])
         if serving.control is not None:
             host, port = serving.control
             where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             screen.show([[(f"{'agent':12}", "peer"), (where, "")]])
-        screen.show([[("serving until Ctrl-C", "dim")]])
+        screen.show([[("serving on every address of this machine until Ctrl-C", "dim")]])
         screen.console.file.flush()
 
     serve(PORTS if ports is None else ports, control=control, token=token, on_ready=ready)

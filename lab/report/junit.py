@@ -17,7 +17,7 @@ from lab.report.problem import headline, problem_lines
 from lab.report.text import plain
 from lab.scenario.record import Result, Run, Verdict
 
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TOLD_AS = {Verdict.VIOLATES: "failure", Verdict.INCONCLUSIVE: "error", Verdict.CANNOT_RUN: "skipped"}
 
 

@@ -27,11 +27,14 @@ WebSocket (needs="websocket", "echo" or "services"), over segments that are all 
     ws.connect(), ws.request(ws.upgrade(…)), ws.expect_response(101), ws.expect_refused(426)
     ws.text("…"), ws.binary(b"…"), ws.ping(b"…"), ws.close(1000), ws.leave()      as a good client; cut=1 splits
     ws.send(text("…", fin=False), ping(), masked=True), ws.send_bytes(b"…")      anything, right or wrong
-    ws.expect(pong(b"…")), ws.expect_message("…"), ws.next_message(), ws.expect_nothing()
-    ws.expect_close(1000), ws.expect_failed(1002), ws.expect_end()
+    ws.expect(pong(b"…")), ws.next_frame(opcode), ws.expect_message("…"), ws.next_message(), ws.expect_nothing()
+    ws.say(type="…"), ws.hear(type="…") → dict      JSON, as the lab's own services speak it
+    ws.expect_close(1000), .expect_close_echoed(1000), .expect_failed(1002), .expect_over(), .expect_end()
     with ws.held() as segments: …      then ws.put(segments[1]), …: reordered, repeated, delayed, lost
     ws.lose(1), with ws.not_reading(): …, ws.finish(), ws.reset(), ws.answers = False
     server.is_told(peer, 1006)      what its program was told of the end
+
+A title and documents=[…] are required. Every verb of a WebSocket with its words: `pydoc lab.scenario.websocket`.
 
 The names are looked up when they are first used: finding scenarios needs none of them, and Scapy takes its time.
 """

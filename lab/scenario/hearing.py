@@ -10,7 +10,7 @@ from lab.scenario.bench import PATIENCE
 from lab.scenario.line import Line, brief, incidental
 from lab.tcp.state import State
 from lab.websocket.frames import Frame, Opcode, ReadFrame, close_body, opcode_name, ping
-from lab.websocket.leeway import FITTING, LEEWAY
+from lab.websocket.leeway import FITTING, LEEWAY, fits
 from lab.websocket.rules import MOST_MESSAGE
 
 
@@ -92,6 +92,12 @@ class Hearing(Line):
             if frame.opcode == Opcode.PONG:
                 continue
             if frame.opcode == Opcode.CLOSE:
+                if close_body(frame.payload)[0] == 1009 and self.sent_octets > LIKELY_LIMIT:
+                    self.bench.cannot_tell(
+                        self.connection,
+                        f"the server takes no message of that size: {frame.describe()}",
+                        "raise its limit, if you can: a limit is its right (RFC 6455 §10.4)",
+                    )
                 self._object("opcode", expected, frame.describe(), "the server closes where a message was expected",
                              "RFC 6455 §6.1", packet)  # fmt: skip
             if not parts:
@@ -160,10 +166,14 @@ class Hearing(Line):
     def expect_close_echoed(self, code: int | None) -> None:
         """The server answers our Close with its code, which is what it typically does (RFC 6455 §5.5.1).
 
-        Permitted, and named in the report: an answer without a code, or with 1000. Any other would tell of something
-        that has not happened (§7.4.1).
+        Permitted, and named in the report: another, but none that tells of a failure which has not happened (§7.4.1).
         """
-        if self.expect_close(code, None, 1000) != code:
+        got = self.expect_close()
+        if got != code and got in FAILURES:
+            self._object("code", "no code" if code is None else str(code), str(got),
+                         "the server's answer to a Close tells of a failure that was none", "RFC 6455 §7.4.1",
+                         self._at)  # fmt: skip
+        if got != code:
             self.bench.remark(LEEWAY["ws-close-code-not-echoed"])
 
     def expect_close_behind(self, data: bytes, code: int) -> None:
@@ -192,7 +202,12 @@ class Hearing(Line):
             self.bench.remark(LEEWAY["ws-fails-without-close"])
         else:
             fine = (None, 1000) if or_taken else ()
-            got = self.expect_close(*FITTING.get(code, (code,)), *also, *fine, within=within)
+            got = self.expect_close(within=within)
+            if got is not None and got not in (*also, *fine) and not fits(got, code):
+                fitting = " or ".join(str(one) for one in FITTING.get(code, (code,)))
+                self._object("code", fitting, "no code" if got is None else str(got),
+                             "the server's Close does not say what went wrong", "RFC 6455 §7.4.1",
+                             self._at)  # fmt: skip
             if got in fine:
                 self.bench.remark(LEEWAY["ws-lenient"])
             elif got != code:
@@ -302,6 +317,10 @@ class Hearing(Line):
             self._object(field, expected, observed, f"this does not hold: {message}", f"RFC 6455 {section}", self._at)
 
 
+LIKELY_LIMIT = 500
+"""Octets. A server that refuses a message as too big (1009) after more than these may have such a limit."""
+FAILURES = (1002, 1003, 1007, 1008, 1009, 1010, 1011)
+"""Codes that say what went wrong (RFC 6455 §7.4.1)."""
 _SECTION: dict[int, str] = {
     Opcode.PONG: "RFC 6455 §5.5.3",
     Opcode.PING: "RFC 6455 §5.5.2",

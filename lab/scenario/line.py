@@ -67,6 +67,10 @@ class Line:
         self._closing = False
         self._finished = False
         self._raw = False
+        self.sent_octets = 0
+        """Octets of the stream that this end has said."""
+        self._lost = False
+        """Whether the script had a segment of the server's lost."""
         self.bench.driven.append(self)
 
     # Sending whatever one likes
@@ -170,7 +174,7 @@ class Line:
         """The server's next frame; Pings, and Pongs that nobody asked for, only where `passing` is theirs."""
         end = self.bench.now() + within
         while True:
-            seen, packet = self._next(expected, max(0.0, end - self.bench.now()))
+            seen, packet = self._next(expected, within)
             if seen.frame is None:
                 what, section = "the server speaks HTTP where a frame was expected", "RFC 6455 §4.2.2"
                 if seen.kind == "frame":
@@ -196,7 +200,8 @@ class Line:
         `within` is how long the server may be silent: as long as its octets come, it is given ten times that.
         """
         bench, connection = self.bench, self.connection
-        end, had = bench.now() + 10 * within, None
+        began, had = bench.now(), None
+        end, first = began + 10 * within, self.client.driver.endpoint.rcv_nxt
         while had != self.client.driver.endpoint.rcv_nxt and bench.now() <= end:
             had = self.client.driver.endpoint.rcv_nxt
             bench.wait_until(lambda: holds() or bool(self.ended), within)
@@ -211,8 +216,29 @@ class Line:
                 "see whether the server runs and no firewall stands between: silence alone proves little",
                 field="silence",
             )
+        if self.ended == "reset" and self._lost:
+            bench.cannot_tell(
+                connection,
+                f"the server reset the connection before it had repeated what was lost, {expected} maybe among it",
+                "it may do so (RFC 6455 §7.1.1); run it again against a server that closes with a FIN",
+                field="end",
+            )
+        now = self.client.driver.endpoint.rcv_nxt
+        speaks = had != now and not self.ended
+        if speaks and now.ahead_of(first) < A_LOT:
+            bench.cannot_tell(
+                connection,
+                f"{expected} did not come in {bench.now() - began:.3g} s, in which the server went on speaking",
+                "give the server more time: within=… in the script",
+                field="silence",
+            )
         said = ENDED.get(self.ended, f"nothing within {within:.3g} s")
+        if speaks:
+            said = f"the server spoke for {bench.now() - began:.3g} s, and of something else"
         waits = self.dialogue.unfinished
+        owed = [] if self.ended else self.dialogue.owed(bench.now())
+        if owed:  # the model knows the rule
+            section = owed[0].section
         problem = Problem(
             Verdict.VIOLATES,
             f"{expected} did not come: {said}" + (f", in the middle of {waits}" if waits else "") + self._pong_owed(),
@@ -220,7 +246,7 @@ class Line:
             expected=expected,
             observed=said,
             section=section or "RFC 6455 §6.1",
-            witness="script",
+            witness="websocket" if owed else "script",
         )
         bench.add(bench.with_standing(problem, connection))
         bench.stop_if_wrong()
@@ -252,6 +278,7 @@ class Line:
                 continue
             if self._lose and segment.payload:
                 self._lose -= 1
+                self._lost = True
                 packet.note = "lost on the way"
                 continue
             self._at = packet
@@ -277,7 +304,8 @@ class Line:
         if not self.ended:
             return
         finding = self.dialogue.server_ends(packet.time, reset=self.ended == "reset")
-        if finding is not None:
+        lost = self.ended == "reset" and self._lost  # what did not reach us is not what it did not say
+        if finding is not None and not lost:
             self.bench.complain(self.connection, finding, packet=packet, witness="websocket")
         if self.answers and self.ended == "fin" and driver.state is State.CLOSE_WAIT:
             driver.close(packet.time)
@@ -285,6 +313,7 @@ class Line:
     def _tap(self, from_server: bool, data: bytes, now: float) -> None:
         """Octets in order, as they are handed to TCP or come from it."""
         if not from_server:
+            self.sent_octets += len(data)
             self.dialogue.client_sends(data, now)
             return
         for seen in self.dialogue.server_sends(data, now):
@@ -293,12 +322,16 @@ class Line:
                 self.bench.complain(self.connection, seen.finding, packet=self._at, witness="websocket")
             if self.answers and seen.frame is not None:
                 self._answer(seen.frame.frame, now)
+            if incidental(seen) and len(self._seen) > MOST_WAITING:
+                self._seen.pop()  # of a flood of Pings and Pongs, that nobody asked for, the first will do
 
     def _answer(self, frame: Frame, now: float) -> None:
         """What a client owes at once (RFC 6455 §5.5.1, §5.5.2)."""
         if self.client.driver.state not in (State.ESTABLISHED, State.CLOSE_WAIT) or self._closing:
             return
         if frame.opcode == Opcode.PING:
+            if self.client.driver.endpoint.unsent > MOST_UNSENT:
+                return  # a server that floods us and does not read: the latest Pong is enough (§5.5.3)
             self.client.raw(pong_frame(frame.payload).masked().encode(), now)
         elif frame.opcode == Opcode.CLOSE:
             self._closing = True
@@ -335,6 +368,12 @@ class Line:
                          first.section, self.connection.last_seen)  # fmt: skip
 
 
+MOST_UNSENT = 2**16
+"""Octets that may wait for the server's window before no more Pongs are added to them."""
+A_LOT = 2**18
+"""Octets. A server that said as much and does not come to the point is no slow one."""
+MOST_WAITING = 10_000
+"""Frames that wait for the script to look at them: of Pings and Pongs beyond that none is kept."""
 ENDED = {"fin": "the server closed the TCP connection", "reset": "the server reset the TCP connection"}
 
 

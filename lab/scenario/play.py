@@ -99,6 +99,7 @@ def play(
         if asked_to_end(error):
             raise
         bench.problems.append(_mistake(error, scenario))
+    _tell_faults(bench)
     bench.problems += [
         _mistake(e, scenario, "a thread of the script") for e in in_threads if not isinstance(e, Stopped)
     ]
@@ -127,6 +128,16 @@ def play(
     result.remarks = _remarks(bench)
     result.verdict = _verdict(result, bench)
     return result
+
+
+def _tell_faults(bench: Bench) -> None:
+    """Where a run went wrong and the server's program, the user's own, had raised something: that comes first."""
+    if not bench.problems or not bench.untold or bench.testbed.agent is None:
+        return
+    with suppress(AgentError, AgentGone):
+        for fault in reversed(bench.testbed.agent.faults()):
+            bench.say("note", f"the server's program raised {fault}")
+            bench.problems[0].next_step = f"look at the server's program first: it raised {fault}"
 
 
 def _agent_gone(testbed: Testbed, problems: list[Problem]) -> AgentGone | None:

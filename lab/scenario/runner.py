@@ -24,7 +24,7 @@ from lab.scenario.bench import PORTS, Family
 from lab.scenario.declare import Scenario
 from lab.scenario.errors import UsageError
 from lab.scenario.guard import descriptors, stdout_to_stderr, words_of
-from lab.scenario.needs import WEBSOCKET, offered, why_not
+from lab.scenario.needs import WEBSOCKET, Needs, offered, why_not
 from lab.scenario.play import RATE_LIMIT, blank, play
 from lab.scenario.record import Problem, Result, Run, Verdict
 from lab.testbed.base import Testbed
@@ -116,7 +116,7 @@ def run(
             while todo and len(running) < jobs:
                 scenario, family = todo.pop(0)
                 if scenario.needs not in there:
-                    finish(_left_out(scenario, family))
+                    finish(_left_out(plan, scenario, family))
                     continue
                 ports = PORTS if sandboxes else _share(order[scenario.name, family], len(order))
                 pipe, one = _start(plan, sandboxes, scenario, family, wrap=family == families[0], ports=ports)
@@ -339,13 +339,20 @@ def _cannot(scenario: Scenario, family: Family, error: CannotRun) -> Result:
     return result
 
 
-def _left_out(scenario: Scenario, family: Family) -> Result:
+def _left_out(plan: Plan, scenario: Scenario, family: Family) -> Result:
     result = blank(scenario, family, Verdict.CANNOT_RUN)
+    next_step = "run it with --testbed sandbox, or --testbed host against `lab serve`"
+    if plan.testbed == "sandbox":
+        next_step = "leave --served-by out, and the lab's own server plays it"
+        if scenario.needs in WEBSOCKET and plan.testbed_options.get("program") is False:
+            next_step = "for a WebSocket server of yours write FUNCTION as `async def serve(reader, writer)`"
+    if scenario.needs is Needs.ECHO and Needs.WEBSOCKET in offered(plan.testbed, plan.testbed_options):
+        next_step = "say --echo if this server sends each message back"
     result.problems.append(
         Problem(
             Verdict.CANNOT_RUN,
-            f"this server cannot play it: {why_not(scenario.needs)}",
-            next_step="run it with --testbed sandbox, or --testbed host against `lab serve`",
+            f"this server cannot play it: {why_not(scenario.needs).partition(': ')[0]}",
+            next_step=next_step,
         )
     )
     return result

@@ -39,7 +39,7 @@ async def _run_on(channel: socket.socket, addresses: dict[str, str | None], webs
     channel.setblocking(False)
     await loop.connect_accepted_socket(
         lambda: Control(
-            lambda transport: KernelSockets(addresses, services.start, services.words),
+            lambda transport: KernelSockets(addresses, services.start, services.words, services.faults),
             token=None,
             gone=lambda control: gone.set(),
         ),

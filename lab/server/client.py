@@ -226,6 +226,10 @@ class Agent:
         answer = self.call("program", timeout, family=family, remote=remote, timeout=timeout)
         return Program(**{each.name: answer[each.name] for each in fields(Program)})
 
+    def faults(self) -> list[str]:
+        """What a program of the user's that serves WebSocket has raised, the first few: "ValueError: oops (f.py:3)"."""
+        return list(self.call("faults")["faults"])
+
     # How calls are made.
 
     def call(self, name: str, patience: float = 0.0, /, **arguments: Any) -> dict[str, Any]:

@@ -206,6 +206,7 @@ CALLS: Final[Mapping[str, tuple[Argument, ...]]] = {
     "closed_port": (_FAMILY,),
     "ping": (),
     "services": (),
+    "faults": (),
     "program": (_FAMILY, Argument("remote", _endpoint), _TIMEOUT),
 }
 """Every call of version 1 with its arguments, in order."""

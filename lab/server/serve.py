@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Final
 
 from lab.server.agent import Listening
 from lab.server.errors import ServeError
-from lab.server.services import NAMES, PORTS, Services
+from lab.server.services import NAMES, PORTS, PortError, Services
 
 CONTROL_PORT: Final = 7000
 """The agent's port, where nothing else is said."""
@@ -47,6 +48,16 @@ def serve(
     asyncio.run(_serve(ports, control, token or "", on_ready))
 
 
+def _why_no_port(error: PortError) -> str:
+    if error.errno == errno.EACCES:
+        step = f"Ports below 1024 need root: choose another, --service {error.service}=8080 say."
+    elif error.errno == errno.EADDRINUSE:
+        step = f"Does it run already? --service {error.service}=0 lets the kernel choose."
+    else:
+        step = "Choose another."
+    return f"{error.service} cannot have port {error.port}: {error.strerror}. {step}"
+
+
 async def _serve(
     ports: Mapping[str, int],
     control: tuple[str, int] | None,
@@ -62,10 +73,8 @@ async def _serve(
     try:
         try:
             open_ports = services.start()
-        except OSError as error:
-            raise ServeError(
-                f"A service cannot have its port: {error.strerror}. Is the server running twice?"
-            ) from error
+        except PortError as error:
+            raise ServeError(_why_no_port(error)) from error
         reached: tuple[str, int] | None = None
         if control is not None:
             agent = Listening(token=token, services=services.start, words=services.words)

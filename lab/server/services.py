@@ -15,7 +15,9 @@ import asyncio
 import contextlib
 import errno
 import socket
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lab.server.words import Words
@@ -80,22 +82,35 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "half-close": _half_close,
     "close-first": _close_first,
 }
+MOST_FAULTS: Final = 5
 WEBSOCKET: Final = "websocket"
 """The service that is no `Handler`: `lab.server.websocket`."""
 NAMES: Final = (*HANDLERS, WEBSOCKET)
 """Every service."""
 
 
-def _contained(program: Handler) -> Handler:
-    """A program of the user's, whose faults cost its connection and nothing else."""
+def _contained(program: Handler, faults: list[str]) -> Handler:
+    """A program of the user's, whose faults cost its connection and nothing else; the first are kept, to be told."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await program(reader, writer)
-        except Exception:
+        except OSError:
+            writer.transport.abort()  # the client is gone: no fault of the program's
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            if len(faults) < MOST_FAULTS:
+                faults.append(_fault(error))
             writer.transport.abort()
 
     return serve
+
+
+def _fault(error: BaseException) -> str:
+    """What was raised, and where: "ValueError: oops (mine.py:28)"."""
+    places = traceback.extract_tb(error.__traceback__)
+    text = "".join(c if c.isprintable() else "?" for c in str(error)[:200])
+    where = f" ({Path(places[-1].filename).name}:{places[-1].lineno})" if places else ""
+    return f"{type(error).__name__}: {text}{where}"
 
 
 def listening(family: socket.AddressFamily, host: str, port: int, backlog: int = 128) -> socket.socket:
@@ -126,6 +141,15 @@ def everywhere(port: int) -> list[socket.socket]:
         raise
 
 
+class PortError(OSError):
+    """A service cannot have its port."""
+
+    def __init__(self, error: OSError, service: str, port: int) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.service = service
+        self.port = port
+
+
 class Services:
     """The services, running in the caller's event loop from `start` to `close`."""
 
@@ -136,8 +160,10 @@ class Services:
         """
         self._wanted = dict.fromkeys(NAMES, 0) if ports is None else dict(ports)
         self._handlers = dict(HANDLERS)
+        self.faults: list[str] = []
+        """What a program of the user's raised, the first MOST_FAULTS of it."""
         if websocket is not None:
-            self._handlers[WEBSOCKET] = _contained(websocket)
+            self._handlers[WEBSOCKET] = _contained(websocket, self.faults)
         self.words: Words | None = None if websocket is not None else Words()
         """What the lab's own program was told about its WebSocket connections; another's says nothing."""
         self._websockets: WebSockets | None = None
@@ -146,12 +172,15 @@ class Services:
         self._connections: set[asyncio.Task[None]] = set()
 
     def start(self) -> dict[str, int]:
-        """Start those that do not run yet; returns the port of each. Raises OSError where a port is taken."""
+        """Start those that do not run yet; returns the port of each. Raises PortError where one cannot be had."""
         loop = asyncio.get_running_loop()
         for name, port in self._wanted.items():
             if name in self._ports:
                 continue
-            listeners = everywhere(port)
+            try:
+                listeners = everywhere(port)
+            except OSError as error:
+                raise PortError(error, name, port) from error
             self._ports[name] = listeners[0].getsockname()[1]
             handler = self._handlers.get(name)
             if handler is None:

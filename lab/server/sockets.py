@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -63,11 +63,13 @@ class KernelSockets:
         addresses: dict[str, str | None],
         services: Callable[[], dict[str, int]],
         words: Words | None = None,
+        faults: Sequence[str] = (),
         *,
         name: str = "lab agent",
     ) -> None:
         """`addresses` are the server's by family; `services` starts them where they do not run yet, says their ports;
-        `words` has what the WebSocket service was told (None: its program does not say).
+        `words` has what the WebSocket service was told (None: its program does not say), `faults` what
+        that program raised.
 
         Opens a netlink socket: raises OSError where the kernel refuses it.
         """
@@ -75,6 +77,7 @@ class KernelSockets:
         self._addresses = addresses
         self._services = services
         self._words = words
+        self._faults = faults
         self._asked: list[Callable[[], None]] = []
         self._name = name
         self._held: dict[int, _Held] = {}
@@ -239,6 +242,9 @@ class KernelSockets:
 
     def _call_services(self, answer: Answer) -> Result:
         return self._services()
+
+    def _call_faults(self, answer: Answer) -> Result:
+        return {"faults": list(self._faults)}
 
     def _call_program(self, answer: Answer, family: str, remote: tuple[str, int], timeout: float) -> Result | None:
         if (":" in remote[0]) != (family == "ipv6"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+_ADDRESS = re.compile(r"[0-9A-Fa-f:.]+")
 _LEGAL = re.compile(r"[!-~]*")
 """What a request target may be made of: printable ASCII, no blanks (RFC 3986 §2, RFC 9112 §3.2)."""
 
@@ -36,8 +37,10 @@ def place_of(text: str) -> Place:
         raise ValueError(f"{text} has a fragment (#…), which a ws address must not have (RFC 6455 §3): write %23")
     if not _LEGAL.fullmatch(path):
         raise ValueError(f"{text} holds characters that a request target cannot: write them as %XX (RFC 6455 §11.1)")
-    if not re.search(r":\d+$", authority):
-        authority += ":80"
+    if "@" in authority:
+        raise ValueError("a ws address names no user and password (RFC 6455 §3): send them in a field of the request")
+    if re.fullmatch(r"[^\[\]:]+|\[[^\]]*\]", authority.removesuffix(":")):
+        authority = authority.removesuffix(":") + ":80"  # RFC 6455 §3: the default
     host, port = _host_and_port(authority, text)
     return Place(host, port, path if path.startswith("/") else "/" + path)
 
@@ -46,6 +49,8 @@ def _host_and_port(text: str, whole: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
         raise ValueError(f"{whole} is not HOST:PORT (such as 192.0.2.1:80 or [2001:db8::1]:80)")
-    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+    if ":" in host and not (host.startswith("[") and host.endswith("]")) and _ADDRESS.fullmatch(host):
         raise ValueError(f"write an IPv6 address in brackets: [{host}]:{port}")
+    if ":" in host.strip("[]") and not host.startswith("["):
+        raise ValueError(f"{whole} is not HOST:PORT (such as 192.0.2.1:80 or [2001:db8::1]:80)")
     return host.strip("[]"), int(port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import secrets
 import socket
@@ -60,6 +61,15 @@ def is_public(address: str) -> bool:
     return not any(parsed.version == network.version and parsed in network for network in _OWN)
 
 
+def is_own(address: str) -> bool:
+    """Whether an address belongs to this machine: a socket can be bound to it."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.bind((address, 0))
+        return True
+    return False
+
+
 class Target:
     """A server that is reached by its address alone. A `lab.testbed.base.Testbed`."""
 
@@ -108,6 +118,12 @@ class Target:
             raise TargetRefused(
                 f"{host} has a public address ({public[0]}), which the lab tests only with its owner's leave.",
                 "If you have it, say so with --i-may-test-this-target.",
+            )
+        if mine := [address for address in servers.values() if is_own(address)]:
+            raise CannotRun(
+                f"{host} is this very machine ({mine[0]}), and what it says to itself is on no wire.",
+                "Leave --testbed out, for a server in a sandbox, or run the server in a network namespace or a "
+                "container, and name the interface that leads to it.",
             )
         link = open_link(interface)
         try:

@@ -467,7 +467,7 @@ class Dialogue:
         mine = close_body(self.client_close.frame.payload)[0] if self.client_close else None
         if self.broken and self.broken.must_fail:
             # What the server tells about itself fits at any time.
-            if code in self.broken.codes or code in (1001, 1012, 1013):
+            if code in self.broken.codes or code in (1001, 1011, 1012, 1013) or 3000 <= code <= 4999:
                 return None
             expected = " or ".join(str(fit) for fit in self.broken.codes)
             message = f"The code does not fit what went wrong: {self.broken.why} ({self.broken.section})"

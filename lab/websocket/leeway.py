@@ -81,3 +81,10 @@ FITTING: dict[int, tuple[int, ...]] = {
     1009: (1009, 1008, 1002, 1011),
 }
 """For the code that fits a failure best, all that fit it: their meanings cover it too (RFC 6455 §7.4.1)."""
+
+
+def fits(code: int, best: int) -> bool:
+    """Whether a Close with `code` tells the truth of a failure for which `best` is the best: an appropriate code is a
+    SHOULD (RFC 6455 §7.1.7), and a code of the two ends' own, or one of the server's own trouble, says nothing false.
+    """
+    return code in FITTING.get(best, (best,)) or code in (1001, 1011, 1012, 1013) or 3000 <= code <= 4999

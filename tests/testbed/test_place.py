@@ -17,6 +17,8 @@ from lab.testbed.place import Place, place_of
         ("WS://server", Place("server", 80, "/")),
         ("ws://server?token=1", Place("server", 80, "/?token=1")),
         ("ws://[2001:db8::1]/a?b=c%23", Place("2001:db8::1", 80, "/a?b=c%23")),
+        ("ws://10.0.0.1:/echo", Place("10.0.0.1", 80, "/echo")),
+        ("ws://[2001:db8::1]:/", Place("2001:db8::1", 80, "/")),
         ("ws://[2001:db8::1]:9000", Place("2001:db8::1", 9000, "/")),
     ],
 )
@@ -37,6 +39,8 @@ def test_a_place_is_taken_apart(text: str, place: Place) -> None:
         ("ws://server/#top", "has a fragment"),
         ("ws://server/a b", "as %XX"),
         ("ws://server/ä", "as %XX"),
+        ("ws://u:secret@10.0.0.1/", "names no user and password"),
+        ("ws://10.0.0.1:abc/", "ws://10.0.0.1:abc/ is not HOST:PORT"),
         ("ws:///path", "is not HOST:PORT"),
         ("ws://server:99999/", "is not HOST:PORT"),
     ],

@@ -51,7 +51,7 @@ class Page:
 
 
 EVERYWHERE: Final = (
-    Parameter("after", 0, 1e9, "close when N messages have come", whole=True),
+    Parameter("after", 0, 1e9, "close when the client has sent N messages", whole=True),
     Parameter("code", 1000, 4999, "close with this code then", 1000, whole=True),
     Parameter("ping", 0.01, 3600, "send a Ping every N seconds, and drop a client whose Pong takes longer"),
     Parameter("keepalive", 1, 3600, "TCP keep-alive: probe after N idle seconds and every N, twice", whole=True),

@@ -44,10 +44,16 @@ def deflate_negotiated_or_not(peer: Peer, server: Server) -> None:
     ws.send(text(bytes.fromhex("f248cdc9c90700"), rsv=4))
     first = frame = ws.next_frame(Opcode.TEXT).frame
     octets = frame.payload
+    fragments = 1
     while not frame.fin:
         frame = ws.next_frame(Opcode.CONTINUATION).frame
-        octets += frame.payload
+        octets, fragments = octets + frame.payload, fragments + 1
+        enough = len(octets) < 100 and fragments < 100  # 5 letters, however they are compressed and cut
+        ws.check(enough, "fin", "the end of the message", f"{fragments} fragments", "the message ends", "§5.4")
     if first.rsv & 4:
-        octets = zlib.decompressobj(-15).decompress(octets + b"\x00\x00\xff\xff")
+        try:
+            octets = zlib.decompressobj(-15).decompress(octets + b"\x00\x00\xff\xff", 100)
+        except zlib.error as error:
+            ws.check(False, "payload", "Hello, compressed", str(error), "the message can be inflated", "§6.2")
     ws.check(octets == b"Hello", "payload", "Hello", repr(octets[:40]), "the message is inflated", "§6.2")
     ws.leave()
