@@ -24,6 +24,11 @@ def sandbox_works() -> None:
             pytest.skip(str(error))
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two for each processor: many tests wait for timers or for another process."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
     """Where LAB_TESTS_MAY_NOT_SKIP is set, as on CI, a test that skips has failed: nothing there may be missing, but an

@@ -203,7 +203,7 @@ class Hearing(Line):
         else:
             fine = (None, 1000) if or_taken else ()
             got = self.expect_close(within=within)
-            if got is not None and got not in (*also, *fine) and not fits(got, code):
+            if got not in (*also, *fine) and (got is None or not fits(got, code)):
                 fitting = " or ".join(str(one) for one in FITTING.get(code, (code,)))
                 self._object("code", fitting, "no code" if got is None else str(got),
                              "the server's Close does not say what went wrong", "RFC 6455 §7.4.1",

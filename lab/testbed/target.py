@@ -15,6 +15,7 @@ from lab.tcp.segment import RST, SYN, Segment
 from lab.tcp.sequence import Seq
 from lab.testbed.base import Settle
 from lab.testbed.errors import CannotRun, TargetRefused
+from lab.testbed.interfaces import is_loopback
 from lab.testbed.remote import Addresses, Way, choose_mac, find_way, open_link
 from lab.wire.codec import TcpFrame, decode, encode
 from lab.wire.link import Link
@@ -119,7 +120,7 @@ class Target:
                 f"{host} has a public address ({public[0]}), which the lab tests only with its owner's leave.",
                 "If you have it, say so with --i-may-test-this-target.",
             )
-        if mine := [address for address in servers.values() if is_own(address)]:
+        if not is_loopback(interface) and (mine := [address for address in servers.values() if is_own(address)]):
             raise CannotRun(
                 f"{host} is this very machine ({mine[0]}), and what it says to itself is on no wire.",
                 "Leave --testbed out, for a server in a sandbox, or run the server in a network namespace or a "

@@ -355,7 +355,7 @@ class malformed_extensions_accepted(Honest):
     unchecked = frozenset({"extensions"})
 
 
-@broken("4.2.1", "status", caught_by="malformed_subprotocols_refused")
+@broken("4.2.1", "status", "Sec-WebSocket-Protocol", caught_by="malformed_subprotocols_refused")
 class malformed_subprotocols_accepted(Honest):
     """A Sec-WebSocket-Protocol that no grammar allows is ignored."""
 

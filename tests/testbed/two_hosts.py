@@ -69,7 +69,7 @@ def _start_server(namespace: int, families: list[str]) -> int:
             assert serving.control is not None
             os.write(writing, b"%d\n" % serving.control[1])
 
-        serve({"echo": 7007}, control=("0.0.0.0", 0), token=TOKEN, on_ready=ready)
+        serve({"echo": 7007, "websocket": 7080}, control=("0.0.0.0", 0), token=TOKEN, on_ready=ready)
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as lines:

@@ -12,7 +12,7 @@ def bad_binary(peer: Peer, server: Server) -> None:
 
     1003 says so: a type of data that this end cannot accept. Nobody in the room hears of it.
     """
-    room = server.websocket("/chat/bad_binary")
+    room = server.websocket(f"/chat/binary-{peer.port}")
     ws = peer.websocket(room)
     ws.open()
     ws.next_message(expected="the room's welcome")
