@@ -202,7 +202,9 @@ class Bench:
             left = min([stamp, *(c.timestamp for c in answers[crossed:] if self._of(connection, c) is not None)])
         packet = self._record(frame, left, left - self._began, "peer")
         if isinstance(decoded, TcpFrame):
-            if not self.alone and sound and decoded.segment.flags == SYN and connection.peer_state is State.CLOSED:
+            # What the server said here before in this run is no memory of an earlier one's.
+            fresh = not self.alone and not connection.server_spoke and connection.peer_state is State.CLOSED
+            if fresh and sound and decoded.segment.flags == SYN:
                 connection.opening = frame
             connection.conversation.peer_sends(decoded.segment, now, sound=sound, ours=ours)
             packet.segment = decoded.segment
