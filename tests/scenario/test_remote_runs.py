@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 def lab(*arguments: str, families: str = "ipv4,ipv6") -> subprocess.CompletedProcess[str]:
     program = [sys.executable, str(HERE / "lab_on_two_hosts.py"), families, *arguments]
-    return subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(program, capture_output=True, text=True, timeout=300, check=False)
 
 
 def host(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -42,8 +42,11 @@ def _in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox_works: None) ->
 
 
 def test_every_fast_scenario_against_another_hosts_agent() -> None:
-    run = host()
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr
+    run = host("--jobs", "3")  # other tests keep this machine busy already
+    wrong = [
+        s for s in json.loads(run.stdout)["scenarios"] if s["verdict"] in ("violates", "inconclusive", "cannot run")
+    ]
+    assert run.returncode == 0, [(s["name"], s["family"], s["problems"]) for s in wrong]
     assert set(verdicts(run)) == {"conforms", "permitted", "deviates"}
     document = json.loads(run.stdout)
     assert document["testbed"] == "host"
