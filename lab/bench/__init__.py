@@ -11,7 +11,7 @@ the `websockets` library's over the kernel's. What counts is a message that came
     contest.py      the turns and what they come to
     contestants.py  the four, each as "go on for so many seconds and say how many"
     messages.py     the second contest
-    talk.py         what is said in it; byhand.py and library.py say it
+    talk.py         what is said in it; byhand.py and by_websockets.py say it
     standing.py     what a way came to
     story.py        the scenario
     ground.py       the sandbox, and the helper processes in its namespaces

@@ -134,9 +134,11 @@ class Ground:
             assert self.sandbox.agent is not None
             self.websocket = int(self.sandbox.agent.services()["websocket"])
             # In the namespace that the kernel's client has made, behind its veth pair.
-            self.library = self._helper(stack, "library", {**order, "pid": self.kernel.pid, "port": self.websocket})
+            self.by_websockets = self._helper(
+                stack, "websockets", {**order, "pid": self.kernel.pid, "port": self.websocket}
+            )
             self.sr1.ready()
-            self.library.ready()
+            self.by_websockets.ready()
             self._open = stack.pop_all()
         return self
 

@@ -88,7 +88,7 @@ def speakers(ground: Ground) -> list[Speaker]:
                 name_of(LIBRARY, ahead),
                 f"that library's asyncio client over the kernel's TCP; {_how_many(ahead)}",
                 ahead,
-                _by_library(ground, ahead),
+                _by_websockets(ground, ahead),
             ),
         )
     ]
@@ -115,9 +115,9 @@ def _by_hand(ground: Ground, ahead: int) -> Callable[[float], tuple[Spoken, tupl
     return turn
 
 
-def _by_library(ground: Ground, ahead: int) -> Callable[[float], tuple[Spoken, tuple[str, int]]]:
+def _by_websockets(ground: Ground, ahead: int) -> Callable[[float], tuple[Spoken, tuple[str, int]]]:
     def turn(seconds: float) -> tuple[Spoken, tuple[str, int]]:
-        answer = ground.library.ask({"seconds": seconds, "ahead": ahead}, seconds)
+        answer = ground.by_websockets.ask({"seconds": seconds, "ahead": ahead}, seconds)
         address, port = answer.pop("remote")
         return Spoken(**answer), (address, port)
 

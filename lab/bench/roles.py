@@ -270,20 +270,20 @@ def _sr1(order: Message, requests: Requests) -> None:
     requests.each(lambda request: timed(tutorial.open_and_close, request["seconds"]))
 
 
-def _library(order: Message, requests: Requests) -> None:
+def _websockets(order: Message, requests: Requests) -> None:
     """`{"seconds": n, "ahead": n}`: the `websockets` client for that long, from the kernel client's namespace."""
-    from lab.bench import library
+    from lab.bench import by_websockets
 
-    library.without_proxies()
+    by_websockets.without_proxies()
     family, where = order["family"], (SERVER[order["family"]], order["port"])
     requests.say({"ready": {}})
-    requests.each(lambda request: library.run(where, family, ahead=request["ahead"], seconds=request["seconds"]))
+    requests.each(lambda request: by_websockets.run(where, family, ahead=request["ahead"], seconds=request["seconds"]))
 
 
 ROLES: Final[dict[str, Callable[[Message, Requests], None]]] = {
     "server": _server,
     "kernel": _kernel,
     "sr1": _sr1,
-    "library": _library,
+    "websockets": _websockets,
 }
 """What a helper can be."""
