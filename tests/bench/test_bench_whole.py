@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import ROOT, running
 
-import lab
 from lab.bench import measure
 from lab.bench.contestants import FAST, KERNEL, SCENARIO, SR1
 from lab.bench.messages import HAND, LIBRARY
 
-ROOT = Path(lab.__file__).parent.parent
 BENCH = ["-W", "error", "-c", "from lab.cli import main; main()", "bench"]
 NOBODY = 65534
 PATIENCE = 60
@@ -152,7 +151,7 @@ def gone(pid: int) -> bool:
 )
 def test_ended_in_the_middle_it_leaves_nothing(number: int, code: int, says: str, sandbox_works: None) -> None:
     command = [sys.executable, *BENCH, "--seconds", "60", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with running(command, cwd=ROOT) as process:
         # The zygote, the sandbox's server, and the four helpers.
         assert wait_until(lambda: len(descendants(process.pid)) == 6 or process.poll() is not None)
         below = descendants(process.pid)

@@ -133,7 +133,11 @@ def bench(entry: str) -> Iterator[Bench]:
         finally:
             control.close()
             errands.close()
-            process.wait(PATIENCE)
+            try:
+                process.wait(PATIENCE)
+            finally:
+                process.kill()  # nothing to one that has ended
+                process.wait()
 
 
 if __name__ == "__main__":

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-import lab as package
+from processes import ROOT, running
 
 START = [sys.executable, "-c", "from lab.cli import main; main()", "serve"]
 
@@ -45,10 +43,7 @@ def test_it_serves_until_it_is_told_to_end(number: signal.Signals, tmp_path: Pat
     token = tmp_path / "token"
     token.write_text("secret\n")
     words = ["--service", "echo=0", "--control", "127.0.0.1:0", "--token-file", str(token)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(package.__file__).parent.parent)}
-    with subprocess.Popen(
-        [*START, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as server:
+    with running([*START, *words], env={**os.environ, "PYTHONPATH": str(ROOT)}) as server:
         assert server.stdout is not None
         echo, agent, ready = (server.stdout.readline().split() for _ in range(3))
         assert (echo[:2], " ".join(ready)) == (

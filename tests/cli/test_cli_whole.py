@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from processes import ROOT, running
 
-import lab
 from lab.doctor import CAP_SYS_ADMIN, Machine
 
 MAIN = "from lab.cli import main; main()"
@@ -45,7 +45,7 @@ def marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     """Marks what the test starts; the function tells which marked processes live. None may at the end."""
     mark = f"LAB_TEST_MARK={tmp_path}"
     monkeypatch.setenv(*mark.split("=", 1))
-    monkeypatch.setenv("PYTHONPATH", str(Path(lab.__file__).parent.parent))  # where it is not installed
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # where it is not installed
     monkeypatch.chdir(tmp_path)
 
     def living() -> list[str]:
@@ -97,7 +97,7 @@ def test_a_signal_ends_a_run_cleanly(
     (stories / "short.py").write_text(STORY.format(seconds=0))
     (stories / "long.py").write_text(STORY.format(seconds=600))
     words = ["run", "stories", "--ipv4", "--jobs", "2"]
-    with subprocess.Popen([*START, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with running([*START, *words]) as process:
         deadline = time.monotonic() + 30
         first = Path("lab-out/stories/short-ipv4.pcapng")
         while not first.exists():
@@ -115,7 +115,7 @@ def test_two_signals_in_a_row_end_it_as_one_does(marked: Callable[[], list[str]]
     Path("long.py").write_text(STORY.format(seconds=600))
     for pause in (0.0, 0.001, 0.01, 0.1):
         words = ["run", "long.py", "--ipv4", "--json"]
-        with subprocess.Popen([*START, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with running([*START, *words]) as process:
             deadline = time.monotonic() + 30
             while sum("run long.py" in words for words in marked()) < 2:
                 assert time.monotonic() < deadline

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import agents
 import pytest
+from processes import Serving, serving
 
-import lab
 from lab.server import health
 from lab.server.client import Agent
 from lab.server.errors import ServeError
@@ -34,32 +31,15 @@ serve(dict.fromkeys(names, 0), control=("127.0.0.1", 0), token="a token for test
 class Served:
     """`serve` in a process of its own."""
 
-    def __init__(self) -> None:
-        root = str(Path(lab.__file__).parent.parent)
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", SERVE],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": root},
-        )
-        import json
-
-        assert self.process.stdout is not None
-        self.ports, (_, self.control) = json.loads(self.process.stdout.readline())
-
-    def end(self, number: signal.Signals) -> tuple[int, str]:
-        """Its exit code and what it said on standard error."""
-        self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=10)
-        return self.process.returncode, errors
+    def __init__(self, served: Serving) -> None:
+        self.process, self.end = served.process, served.end
+        self.ports, (_, self.control) = served.said
 
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    running = Served()
-    yield running
-    assert running.process.returncode is not None or running.end(signal.SIGTERM) == (0, "")
+    with serving(SERVE) as one:
+        yield Served(one)
 
 
 def everything(client: socket.socket) -> bytes:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import random
 import signal
 import socket
 import struct
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from clients import everything, exactly, frame, head, opened, request
-
-import lab
+from processes import Serving, serving
 
 SERVE = """
 import json, resource, sys
@@ -33,16 +28,9 @@ ABORT = struct.pack("@ii", 1, 0)
 class Running:
     """The service in a process of its own, with few descriptors."""
 
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", SERVE],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(lab.__file__).parent.parent)},
-        )
-        assert self.process.stdout is not None
-        self.port: int = json.loads(self.process.stdout.readline())["websocket"]
+    def __init__(self, served: Serving) -> None:
+        self.process, self.end = served.process, served.end
+        self.port: int = served.said["websocket"]
 
     def resident(self) -> int:
         """Octets of memory that it holds."""
@@ -57,19 +45,11 @@ class Running:
             exactly(client, b"\x81\x05well?")
             assert everything(client) in (b"\x88\x02\x03\xe8", b"")
 
-    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Its exit code, and what it said on standard error."""
-        self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=20)
-        return self.process.returncode, errors
-
 
 @pytest.fixture
 def running() -> Iterator[Running]:
-    started = Running()
-    yield started
-    if started.process.returncode is None:
-        assert started.end() == (0, "")
+    with serving(SERVE) as served:
+        yield Running(served)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

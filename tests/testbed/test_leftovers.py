@@ -40,10 +40,14 @@ class Lab:
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             process_group=0,
         )
-        assert self.process.stdout is not None
-        self.zygote, *self.children = map(int, self.process.stdout.readline().split())
-        self.namespaces = {testbeds.namespace_of(pid) for pid in self.children}
-        assert len(self.namespaces) == 3
+        try:
+            assert self.process.stdout is not None
+            self.zygote, *self.children = map(int, self.process.stdout.readline().split())
+            self.namespaces = {testbeds.namespace_of(pid) for pid in self.children}
+            assert len(self.namespaces) == 3
+        except BaseException:
+            self.close()
+            raise
 
     def is_over(self) -> bool:
         """Whether all that it made is gone."""

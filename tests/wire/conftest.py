@@ -62,7 +62,11 @@ class Namespace:
 
     def close(self) -> None:
         self.channel.close()
-        self.process.wait(timeout=30)
+        try:
+            self.process.wait(timeout=30)
+        finally:
+            self.process.kill()  # nothing to one that has ended
+            self.process.wait()
 
 
 def _made() -> Iterator[Namespace]:
