@@ -46,6 +46,9 @@ BEFORE_BLAME = 0.3
 PATIENCE = 2.0
 """Seconds to wait for what a program or a delayed ACK (0.5 s, RFC 9293 §3.8.6.3) brings; a busy machine keeps it."""
 
+LOST = "lost on the way"
+"""The note on a segment that did not arrive."""
+
 FENCE = "fence: a SYN to a closed port, whose RST proves that all before it was handled"
 
 QUIET = 0.3
@@ -120,6 +123,7 @@ class Bench:
         self.driven: list[Driven] = []
         """Ends of the lab's that answer by themselves, whatever the script waits for."""
         self.silence = ""
+        self._passed = 0
         self._frames = 0
         self._started = time.monotonic()
         self._began = time.time()
@@ -171,13 +175,18 @@ class Bench:
         ours: bool = True,
         note: str = "",
         fragments: Sequence[bytes] = (),
+        lost: bool = False,
     ) -> None:
         """Send one frame of a connection, and judge everything that it provokes at once.
 
-        `fragments`: the same packet in pieces, which go out in its place.
+        `fragments`: the same packet in pieces, which go out in its place. `lost`: it stays on the way, and only our
+        end knows of it.
         """
         self.pump()
         decoded = decode(frame)
+        if lost:
+            self._lose(connection, frame, decoded, note)
+            return
         for piece in fragments[:-1]:
             self.testbed.link.send(piece)
             self._note_fragment(piece)
@@ -217,6 +226,17 @@ class Bench:
         self.pump()
         if self.testbed.settle in ("exact", "agent"):
             self.settle(connection)
+
+    def _lose(self, connection: Connection, frame: bytes, decoded: Decoded, note: str) -> None:
+        """A frame that never arrives: our end has sent it, the server hears nothing, the capture shows it leaving."""
+        packet = self._record(frame, time.time(), self.now(), "peer")
+        packet.note = note or LOST
+        if isinstance(decoded, TcpFrame):
+            connection.conversation.peer_sends(decoded.segment, self.now(), sound=False)
+            packet.segment, packet.connection = decoded.segment, connection.name
+            packet.seq, packet.ack = connection.relative(decoded.segment, from_peer=True)
+            self._stand(packet, connection)
+        self._note(packet)
 
     def _note_fragment(self, piece: bytes) -> None:
         """A fragment that does not complete its packet: the server says nothing to it (RFC 791 §3.2)."""
@@ -439,17 +459,17 @@ class Bench:
     def _settle_one(self, connection: Connection) -> None:
         if self.testbed.settle != "wait":
             server, now = connection.conversation.server, self.now()
-            if server.missing(now) is not None and not self.problems:
+            if server.missing(now) is not None and not self.open_problems:
                 self.wait_out(BEFORE_BLAME)
             finding = server.settle(now)
-            if finding is not None and not self.problems:
+            if finding is not None and not self.open_problems:
                 self.add(self.problem_of(connection, finding, None, "model"))
         self.compare_state(connection)
 
     def compare_state(self, connection: Connection) -> None:
         """Ask the server's kernel, and hold its word against the model's."""
         state = self.ask_state(connection)
-        if state is None or self.problems:
+        if state is None or self.open_problems:
             return
         self.checks += 1
         server = connection.conversation.server
@@ -668,8 +688,17 @@ class Bench:
 
     def stop_if_wrong(self) -> None:
         """End the run if a witness has objected."""
-        if self.problems:
-            raise Stopped(self.problems[0])
+        if self.open_problems:
+            raise Stopped(self.open_problems[0])
+
+    @property
+    def open_problems(self) -> list[Problem]:
+        """Those that nobody has passed over: the first of them ends the run."""
+        return self.problems[self._passed :]
+
+    def pass_over(self) -> None:
+        """Go on in spite of what is on record: whoever plays by hand has been told, and may want to see more."""
+        self._passed = len(self.problems)
 
     def _place(self, problem: Problem) -> None:
         """Say where in the script we are: the innermost line of the scenario's own file."""

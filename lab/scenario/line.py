@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import NoReturn
 
-from lab.scenario.bench import PATIENCE, Bench
+from lab.scenario.bench import LOST, PATIENCE, Bench
 from lab.scenario.errors import ScenarioError
 from lab.scenario.peer import Peer
 from lab.scenario.record import Packet, Problem, Verdict
@@ -279,7 +279,7 @@ class Line:
             if self._lose and segment.payload:
                 self._lose -= 1
                 self._lost = True
-                packet.note = "lost on the way"
+                packet.note = LOST
                 continue
             self._at = packet
             self.client.arrives(segment, packet.time)

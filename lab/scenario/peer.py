@@ -108,10 +108,11 @@ class Peer:
 
     # Sending
 
-    def send(self, packet: Scapy, *, note: str = "", fragment: int | None = None) -> None:
+    def send(self, packet: Scapy, *, note: str = "", fragment: int | None = None, lost: bool = False) -> None:
         """Send one segment and judge all that it provokes at once. `note` is a word for the ladder.
 
-        `fragment`: over IPv4, in fragments of at most so many octets, a multiple of 8 (RFC 791 §3.2).
+        `fragment`: over IPv4, in fragments of at most so many octets, a multiple of 8 (RFC 791 §3.2). `lost`: the
+        network loses it, so that only this end knows of it; `replay` may deliver it later.
         """
         frame, pieces = self._complete(packet), []
         if fragment is not None:
@@ -120,7 +121,7 @@ class Peer:
             except ValueError as error:
                 raise ScenarioError(str(error)) from error
             note = note or f"in {len(pieces)} IPv4 fragments"
-        self.bench.transmit(self.connection, frame, note=note, fragments=pieces)
+        self.bench.transmit(self.connection, frame, note=note, fragments=pieces, lost=lost)
         self.bench.stop_if_wrong()
 
     def replay(self, packet: Scapy, *, note: str | None = None) -> None:

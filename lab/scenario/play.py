@@ -103,7 +103,7 @@ def play(
     bench.problems += [
         _mistake(e, scenario, "a thread of the script") for e in in_threads if not isinstance(e, Stopped)
     ]
-    if (gone := _agent_gone(testbed, bench.problems)) is not None:
+    if (gone := agent_gone(testbed, bench.problems)) is not None:
         if testbed.name == "sandbox":  # the interface went with it: there is none to bring up again
             bench.problems[:] = [problem for problem in bench.problems if problem is not unlinked]
         # A server whose process ends resets what it held: that says nothing about how it speaks TCP.
@@ -111,23 +111,28 @@ def play(
         if testbed.name == "sandbox":
             bench.problems[0].next_step = "see whether something killed the sandbox's helper process, and run again"
         _renumber(bench.timeline)
+    conclude(result, bench, before)
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def conclude(result: Result, bench: Bench, before: tuple[int, int]) -> None:
+    """Make a result of what the bench has on record; `before` are the link's statistics when it began."""
     try:
-        after = testbed.link.statistics()
+        after = bench.testbed.link.statistics()
     except LinkError as error:
         after = before
-        bench.problems.append(_problem_of(error, scenario))
+        bench.problems.append(Problem(Verdict.INCONCLUSIVE, str(error), file=result.file))
     result.captured, result.dropped = after[0] - before[0], after[1] - before[1]
     if result.dropped:
         bench.problems.insert(0, _lost(result.dropped))
         _renumber(bench.timeline)
-    result.seconds = time.monotonic() - began
     result.timeline, result.problems = bench.timeline, bench.problems
     result.checks, result.silence = bench.checks, bench.silence
     result.witnesses = tuple(w for w in ("wire", "socket", "model") if w in bench.witnesses)
     result.isns = {c.name: (int(c.peer_isn), _plain(c.conversation.server_isn)) for c in bench.connections.values()}
     result.remarks = _remarks(bench)
     result.verdict = _verdict(result, bench)
-    return result
 
 
 def _tell_faults(bench: Bench) -> None:
@@ -140,7 +145,7 @@ def _tell_faults(bench: Bench) -> None:
             bench.problems[0].next_step = f"look at the server's program first: it raised {fault}"
 
 
-def _agent_gone(testbed: Testbed, problems: list[Problem]) -> AgentGone | None:
+def agent_gone(testbed: Testbed, problems: list[Problem]) -> AgentGone | None:
     """The agent's end, where it ended before the run did. A run without a problem need not ask."""
     if testbed.agent is None or (testbed.agent.alive and not problems):
         return None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lab.tcp.profile import Choice
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
+
+if TYPE_CHECKING:
+    from lab.tcp.outlook import Move
 
 Sender = Literal["peer", "server", "kernel", "other"]
 """Who sent a frame: the lab, the server under test, the lab's own kernel (which must not), or somebody else."""
@@ -109,6 +112,47 @@ class Problem:
     """What the reader can do, where there is something to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a connection by the model: its state and the variables of RFC 9293 §3.3.1.
+
+    Numbers are counted from each side's SYN, windows are octets; None is what that end does not know yet.
+    """
+
+    state: State
+    snd_una: int | None = None
+    snd_nxt: int | None = None
+    snd_wnd: int | None = None
+    rcv_nxt: int | None = None
+    rcv_wnd: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a connection stands: both ends, what each witness says of it, and what may come next."""
+
+    connection: str
+    lab: End
+    server: End
+    kernel: State | None
+    """The state that the server's kernel reports, None where nobody can be asked."""
+    info: dict[str, int]
+    """The kernel's `struct tcp_info` by name (`lab.server.tcp_info`), empty where it keeps none."""
+    objection: str
+    """What a witness says against another, "" where all agree."""
+    rule: str
+    """The section that decided what the server did last, and by what it was decided:"""
+    why: str
+    profile: str
+    """The plainest profile that explains the server so far."""
+    legal: tuple[Move, ...] = ()
+    """What the model allows next, of either end."""
+    illegal: tuple[Move, ...] = ()
+    """Some of what it does not, and what that would provoke."""
+    owed: tuple[str, ...] = ()
+    """What the server has yet to say: "an ACK within 0.5 s"."""
+
+
 @dataclass(slots=True)
 class Remark:
     """A choice of the server that the document leaves open (permitted) or a known deviation of its stack (deviates)."""
@@ -161,6 +205,10 @@ class Result:
     """Frames the kernel had to drop."""
     peer_address: str = ""
     server_address: str = ""
+    names: tuple[str, str] = ("lab", "server")
+    """What the two ends are called: "client" and "server" in a capture that the lab did not make."""
+    ends: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """For each connection its two ends, address and port, where the addresses above do not say it."""
     isns: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
     """For each connection, ours and the server's initial sequence number."""
     timeline: list[Packet | Call] = field(default_factory=list)
@@ -168,6 +216,8 @@ class Result:
     remarks: list[Remark] = field(default_factory=list)
     capture: str = ""
     """Path of the capture file, "" where none was written."""
+    judged: bool = True
+    """False: a capture retold, of which nobody says whether the server conforms. Its verdict means nothing."""
 
     @property
     def packets(self) -> list[Packet]:

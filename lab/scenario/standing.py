@@ -1,0 +1,72 @@
+"""Where a connection stands at this moment: both ends by the model, the kernel's own word, and what may come next."""
+
+from __future__ import annotations
+
+from lab.scenario.bench import Bench
+from lab.scenario.connection import Connection
+from lab.scenario.record import End, Standing
+from lab.tcp.endpoint import Endpoint
+from lab.tcp.outlook import illegal_moves, legal_moves
+from lab.tcp.segment import letters
+from lab.tcp.sequence import Seq
+from lab.tcp.state import State
+
+
+def standing(bench: Bench, connection: Connection, *, moves: bool = True) -> Standing:
+    """Ask every witness where the connection stands; `moves`: and the model what is legal next. Changes nothing.
+
+    Raises AgentGone where the server's agent cannot be asked any more.
+    """
+    conversation, now = connection.conversation, bench.now()
+    server = conversation.server
+    best = server.best
+    kernel, info = _kernel(bench, connection)
+    objection = ""
+    if kernel is not None and not server.could_be_in(kernel, now):
+        objection = f"the server's kernel is in {kernel}, the model in {best.endpoint.state}"
+    mine, theirs = conversation.peer_isn, conversation.server_isn
+    return Standing(
+        connection=connection.name,
+        lab=_end(conversation.peer, mine, theirs),
+        server=_end(best.endpoint, theirs, mine),
+        kernel=kernel,
+        info=info,
+        objection=objection,
+        rule=best.rule,
+        why=best.why,
+        profile=best.endpoint.profile.name,
+        legal=tuple(legal_moves(conversation, now, iss=connection.iss, calls=server.told)) if moves else (),
+        illegal=tuple(illegal_moves(conversation, now, iss=connection.iss)) if moves else (),
+        owed=tuple(
+            f"{letters(owed.reply.segment.flags)} within {max(owed.until - now, 0.0):.1f} s"
+            for owed in best.owed
+            if owed.reply.due
+        ),
+    )
+
+
+def _kernel(bench: Bench, connection: Connection) -> tuple[State | None, dict[str, int]]:
+    agent, port = bench.testbed.agent, connection.server_port
+    if agent is None or port is None:
+        return None, {}
+    state, info = agent.state_and_info(
+        bench.family, (bench.server_address, port), (bench.peer_address, connection.peer_port)
+    )
+    connection.kernel_state = state
+    return state, info or {}
+
+
+def _end(end: Endpoint, own: Seq | None, other: Seq | None) -> End:
+    """The end's variables counted from the SYNs. `own` is its first number, `other` the other end's."""
+    if end.state in (State.CLOSED, State.LISTEN):
+        return End(end.state)
+    sends = own is not None and end.iss is not None
+    takes = other is not None and end.irs is not None
+    return End(
+        state=end.state,
+        snd_una=end.snd_una.ahead_of(own) if sends and own is not None else None,
+        snd_nxt=end.snd_nxt.ahead_of(own) if sends and own is not None else None,
+        snd_wnd=end.snd_wnd if takes else None,
+        rcv_nxt=end.rcv_nxt.ahead_of(other) if takes and other is not None else None,
+        rcv_wnd=end.rcv_wnd if sends else None,
+    )
