@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lab.report.carried import Carried, carried
+from lab.report.rungs import (
+    Repeats,
+    ack_of,
+    beside_the_point,
+    details_of,
+    failures_of,
+    flags_of,
+    folded,
+    in_short,
+    seq_of,
+    shortened,
+)
 from lab.report.text import (
     FAMILIES,
     UNICODE,
@@ -13,16 +24,12 @@ from lab.report.text import (
     Line,
     count,
     cut,
-    flag_words,
     mark,
-    said,
     seconds,
     width_of,
     wrapped,
 )
-from lab.scenario.record import Call, Packet, Problem, Result, Verdict
-from lab.tcp.options import Kind, Option
-from lab.tcp.segment import ACK, SYN, Segment
+from lab.scenario.record import Call, Packet, Result, Verdict
 from lab.tcp.state import State
 
 STATE = len("SYN-RECEIVED")
@@ -31,11 +38,8 @@ NARROWEST = 60
 WIDEST = 120
 PAUSE = 0.5
 """A silence of so many seconds is shown as a break in the lifelines."""
-ALIKE = 3
-"""Of packets that repeat each other, so many are drawn before the rest is counted."""
-MOST = 240
-"""Of a longer run only the first and the last half of so many entries are drawn, and those that failed."""
-
+_MOST_CONNECTIONS = 12
+"""So many are told of in the heading."""
 
 _States = dict[str, tuple[State | None, State | None]]
 """For each connection, the two ends' states after its last packet."""
@@ -49,7 +53,8 @@ class _Shape:
     width: int
     times: bool
     rules: bool
-    tags: bool
+    tags: int
+    """Columns of the connection's name, 0 where there is but one."""
     number: int
     """Columns of the frame's number."""
     flags: int = 0
@@ -66,7 +71,7 @@ class _Shape:
     @property
     def edge(self) -> int:
         """Columns before the lab's state: time, connection, frame number."""
-        return 8 * self.times + 2 * self.tags + self.number + 1
+        return 8 * self.times + self.tags + self.number + 1
 
     @property
     def after(self) -> int:
@@ -79,14 +84,6 @@ class _Shape:
         return self.width - self.before - self.after - 2
 
 
-@dataclass(slots=True)
-class _Repeats:
-    """Stands for packets that repeat the one before them."""
-
-    count: int
-    packet: Packet
-
-
 def ladder(
     result: Result, *, width: int = 80, glyphs: Glyphs = UNICODE, frames: bool = False, legend: bool = True
 ) -> list[Line]:
@@ -96,30 +93,31 @@ def ladder(
     the signs mean.
     """
     width = min(max(width, NARROWEST), WIDEST)
-    entries = [e for e in result.timeline if frames or not _beside_the_point(e, result)]
+    entries = [e for e in result.timeline if frames or not beside_the_point(e, result)]
     packets = [e for e in entries if isinstance(e, Packet)]
+    names = {p.connection for p in packets if p.connection}
     shape = _Shape(
         glyphs=glyphs,
         width=width,
         times=width >= 72,
         rules=width >= 100,
-        tags=len({p.connection for p in packets if p.connection}) > 1,
+        tags=max(map(len, names)) + 1 if len(names) > 1 else 0,
         number=max(2, len(str(max((p.number for p in packets), default=0)))),
         carried=carried(result),
     )
-    shape.flags = min(max((len(_flags(p)) for p in packets if p.segment), default=0), len("FIN+ACK"))
-    shape.seq = min(max((len(_seq(p)) for p in packets if p.segment), default=0), 8)
-    shape.ack = min(max((len(_ack(p)) for p in packets if p.segment), default=0), 8)
+    shape.flags = min(max((len(flags_of(p)) for p in packets if p.segment), default=0), len("FIN+ACK"))
+    shape.seq = min(max((len(seq_of(p)) for p in packets if p.segment), default=0), 8)
+    shape.ack = min(max((len(ack_of(p)) for p in packets if p.segment), default=0), 8)
 
     lines = [*heading(result, width=width, glyphs=glyphs), []]
-    lines.append(_columns(shape))
+    lines.append(_columns(shape, result))
     last: float | None = None
     states: _States = {}
-    for entry in _shortened(_folded(entries, result), result):
+    for entry in shortened(folded(entries, result), result):
         if isinstance(entry, int):
             lines.append(_inside(shape, f"{glyphs.ellipsis} {count(entry, 'entry', 'entries')} left out", "dim"))
             continue
-        if isinstance(entry, _Repeats):
+        if isinstance(entry, Repeats):
             text = f"{glyphs.ellipsis} {entry.count} more like it, the last after {seconds(entry.packet.time)}"
             lines.append(_inside(shape, text, "dim"))
             last = entry.packet.time
@@ -140,107 +138,50 @@ def ladder(
 def heading(result: Result, *, width: int = 80, glyphs: Glyphs = UNICODE) -> list[Line]:
     """Which run it is, what came of it, who the two ends are and with which initial numbers they began."""
     sign, style = mark(result.verdict, glyphs)
-    name = f"{result.name} over {FAMILIES[result.family]}"
-    verdict = f"{sign} {result.verdict}"
+    name = f"{result.name} over {FAMILIES[result.family]}" if result.judged else result.name
+    verdict = f"{sign} {result.verdict}" if result.judged else ""
     lines: list[Line] = [[(name, "head"), (" " * (width - len(name) - len(verdict)), ""), (verdict, style)]]
-    if len(name) + len(verdict) + 2 > width:
-        lines = [[(name, "head")], [(verdict, style)]]
+    if len(name) + len(verdict) + 2 > width or not verdict:
+        lines = [
+            *wrapped(name, width, style="head", whole=not result.judged),
+            *([[(verdict, style)]] if verdict else []),
+        ]
     lines += wrapped(result.title, width)
+    peer, server = result.names
     if result.peer_address or result.server_address:
-        lab: Line = [("lab", "peer"), (f" {result.peer_address or '?'}", "")]
-        server: Line = [("server", "server"), (f" {result.server_address or '?'}", "")]
-        one: Line = [*lab, ("   ", ""), *server]
-        lines += [one] if width_of(one) <= width else [lab, server]
-    for connection, (ours, theirs) in result.isns.items():
+        lab: Line = [(peer, "peer"), (f" {result.peer_address or '?'}", "")]
+        other: Line = [(server, "server"), (f" {result.server_address or '?'}", "")]
+        one: Line = [*lab, ("   ", ""), *other]
+        lines += [one] if width_of(one) <= width else [lab, other]
+    for connection, (ours, theirs) in list(result.isns.items())[:_MOST_CONNECTIONS]:
+        if connection in result.ends:
+            here, there = result.ends[connection]
+            lines += wrapped(f"connection {connection}: {peer} {here}, {server} {there}", width)
         which = f" of connection {connection}" if len(result.isns) > 1 else ""
         x = "not known" if ours is None else str(ours)
         y = "not known" if theirs is None else str(theirs)
         zero = "" if ours is None or theirs is None else " (both shown as 0)"
-        lines += wrapped(f"first numbers{which}: lab {x}, server {y}{zero}", width, style="dim")
+        lines += wrapped(f"first numbers{which}: {peer} {x}, {server} {y}{zero}", width, style="dim")
+    if len(result.isns) > _MOST_CONNECTIONS:
+        more = count(len(result.isns) - _MOST_CONNECTIONS, "more connection")
+        lines.append([(f"{glyphs.ellipsis} {more}", "dim")])
     return lines
 
 
-def _beside_the_point(entry: Packet | Call, result: Result) -> bool:
-    """Whether it is a frame that is not TCP, or a fence of the lab's, from one of the two ends, in order."""
-    if not isinstance(entry, Packet) or entry.sender in ("kernel", "other"):
-        return False
-    if entry.segment is not None and not entry.note.startswith("fence"):
-        return False
-    return not _failed(entry, result)
-
-
-def _folded(entries: list[Packet | Call], result: Result) -> Iterator[Packet | Call | _Repeats]:
-    """The entries, of those that repeat each other only the first ALIKE, and how many more there were."""
-    alike: list[Packet] = []
-    for entry in [*entries, None]:
-        failed = isinstance(entry, Packet) and bool(_failed(entry, result))
-        if isinstance(entry, Packet) and alike and not failed and _look(entry) == _look(alike[0]):
-            alike.append(entry)
-            continue
-        yield from alike[:ALIKE]
-        if len(alike) == ALIKE + 1:
-            yield alike[ALIKE]
-        elif len(alike) > ALIKE:
-            yield _Repeats(len(alike) - ALIKE, alike[-1])
-        alike = []
-        if isinstance(entry, Packet) and not failed:
-            alike = [entry]
-        elif entry is not None:
-            yield entry
-
-
-def _look(packet: Packet) -> object:
-    s = packet.segment
-    shown = (s.flags, len(s.payload)) if s else packet.summary
-    states = packet.peer_state, packet.server_state
-    return packet.sender, shown, packet.seq, packet.ack, packet.connection, states, packet.note
-
-
-def _shortened(entries: Iterator[Packet | Call | _Repeats], result: Result) -> Iterator[Packet | Call | _Repeats | int]:
-    """The entries, or of very many the first and the last, those that failed, and how many were left out between."""
-    everything = list(entries)
-    half = MOST // 2
-    out = 0
-    for i, entry in enumerate(everything):
-        failed = isinstance(entry, Packet) and bool(_failed(entry, result))
-        if half <= i < len(everything) - half and not failed:
-            out += 1
-            continue
-        if out:
-            yield out
-            out = 0
-        yield entry
-
-
-def _columns(shape: _Shape) -> Line:
+def _columns(shape: _Shape, result: Result) -> Line:
+    peer, server = result.names
     time = "time".rjust(7) + " " if shape.times else ""
-    number = "#".rjust(shape.number + 2 * shape.tags) + " "
-    line: Line = [(time + number, "dim"), ("lab".rjust(STATE) + " ", "peer")]
-    line += [(shape.glyphs.life + " " * shape.span + shape.glyphs.life, "dim"), (" " + "server".ljust(STATE), "server")]
+    number = "#".rjust(shape.number + shape.tags) + " "
+    line: Line = [(time + number, "dim"), (peer.rjust(STATE) + " ", "peer")]
+    line += [(shape.glyphs.life + " " * shape.span + shape.glyphs.life, "dim"), (" " + server.ljust(STATE), "server")]
     if shape.rules:
         line.append(("  rule", "dim"))
     return line
 
 
-def _flags(packet: Packet) -> str:
-    return flag_words(packet.segment.flags) if packet.segment else ""
-
-
-def _seq(packet: Packet) -> str:
-    assert packet.segment is not None
-    return f"seq {packet.seq}" if packet.seq is not None else f"seq {packet.segment.seq}*"
-
-
-def _ack(packet: Packet) -> str:
-    assert packet.segment is not None
-    if ACK not in packet.segment.flags:
-        return ""
-    return f"ack {packet.ack}" if packet.ack is not None else f"ack {packet.segment.ack}*"
-
-
 def _packet(shape: _Shape, packet: Packet, result: Result, states: _States) -> list[Line]:
     glyphs = shape.glyphs
-    failed = _failed(packet, result)
+    failed = failures_of(packet, result)
     style = "bad" if failed else packet.sender if packet.sender in ("peer", "server") else "warn"
     label, details = _label(shape, packet)
     fill = shape.span - 4 - len(label)
@@ -271,32 +212,19 @@ def _packet(shape: _Shape, packet: Packet, result: Result, states: _States) -> l
         for text in shape.carried[packet.number].lines(glyphs.ellipsis):
             lines += _between(shape, text, "")
     for problem in failed:
-        lines += _between(shape, f"{glyphs.cross} {_in_short(problem, glyphs)}", "bad")
+        lines += _between(shape, f"{glyphs.cross} {in_short(problem, glyphs)}", "bad")
     return lines
-
-
-def _failed(packet: Packet, result: Result) -> list[Problem]:
-    """The problems that concern a packet."""
-    return [p for i, p in enumerate(result.problems) if packet.problem == i or p.frame == packet.number]
-
-
-def _in_short(problem: Problem, glyphs: Glyphs) -> str:
-    """What was wrong, in a line."""
-    if problem.field and problem.expected:
-        expected, observed = said(problem.expected, glyphs), said(problem.observed, glyphs) or "nothing"
-        return f"{problem.field}: expected {expected}, observed {observed}"
-    return problem.message
 
 
 def _at_the_end(shape: _Shape, packets: list[Packet], result: Result) -> list[Line]:
     """The problems that no packet shows, such as one that did not come."""
-    shown = [problem for packet in packets for problem in _failed(packet, result)]
+    shown = [problem for packet in packets for problem in failures_of(packet, result)]
     lines: list[Line] = []
     for problem in result.problems:
         if problem not in shown:
             bad = problem.verdict is Verdict.VIOLATES
             sign, style = (shape.glyphs.cross, "bad") if bad else (shape.glyphs.warn, "warn")
-            lines += _between(shape, f"{sign} {_in_short(problem, shape.glyphs)}", style)
+            lines += _between(shape, f"{sign} {in_short(problem, shape.glyphs)}", style)
     return lines
 
 
@@ -305,7 +233,7 @@ def _label(shape: _Shape, packet: Packet) -> tuple[str, str]:
     segment = packet.segment
     if segment is None:
         return cut(packet.summary or "not TCP", shape.span - 5, shape.glyphs), packet.note
-    parts = [_flags(packet).ljust(shape.flags), _seq(packet).ljust(shape.seq), _ack(packet).ljust(shape.ack)]
+    parts = [flags_of(packet).ljust(shape.flags), seq_of(packet).ljust(shape.seq), ack_of(packet).ljust(shape.ack)]
     if segment.payload:
         parts.append(f"len {len(segment.payload)}")
     elif segment.window == 0 or shape.span >= 60:
@@ -317,42 +245,14 @@ def _label(shape: _Shape, packet: Packet) -> tuple[str, str]:
         parts = [part.strip() for part in parts if part.strip()]
     while len(label := "  ".join(parts).rstrip()) > room and len(parts) > 1:
         below.insert(0, parts.pop())
-    if SYN in segment.flags:
-        below += [_option(o) for o in segment.parsed_options if o.kind != Kind.NOP]
-    below += [packet.note] if packet.note else []
-    read = shape.carried.get(packet.number)
-    if segment.payload and not (read and read.lines()):
-        below.append(_preview(segment, min(24, shape.span - 11)))
+    below += details_of(packet, shape.carried.get(packet.number), min(24, shape.span - 11))
     return cut(label, room, shape.glyphs), f" {shape.glyphs.dot} ".join(below)
-
-
-def _option(option: Option) -> str:
-    """An option in a word, as an expert would say it and a newcomer may look it up."""
-    if not option.sound:
-        return f"option {option.kind} malformed"
-    number = int.from_bytes(option.data)
-    match option.kind:
-        case Kind.MSS if len(option.data) == 2:
-            return f"mss {number}"
-        case Kind.WINDOW_SCALE if len(option.data) == 1:
-            return f"ws {number}"
-        case Kind.SACK_PERMITTED if not option.data:
-            return "sack"
-        case Kind.TIMESTAMPS if len(option.data) == 8:
-            return "ts"
-    return f"option {option.kind}"
-
-
-def _preview(segment: Segment, most: int) -> str:
-    """The first octets of the payload in quotes, for the eye."""
-    shown = "".join(chr(b) if 32 <= b < 127 else "." for b in segment.payload[:most])
-    return f'"{shown}"' + ("..." if len(segment.payload) > most else "")
 
 
 def _before(shape: _Shape, time: float, number: int | None, connection: str) -> str:
     text = seconds(time).rjust(7) + " " if shape.times else ""
     if shape.tags:
-        text += (connection if number is not None else "").ljust(2)
+        text += (connection if number is not None else "").ljust(shape.tags)
     return text + ("" if number is None else str(number)).rjust(shape.number) + " "
 
 
@@ -407,6 +307,6 @@ def _legend(shape: _Shape, entries: list[Packet | Call], result: Result) -> list
         says.append(f"{glyphs.check} a check that held")
     if any(p.verdict is Verdict.VIOLATES for p in result.problems):
         says.append(f"{glyphs.cross} one that did not")
-    if any(_seq(p).endswith("*") or _ack(p).endswith("*") for p in packets):
+    if any(seq_of(p).endswith("*") or ack_of(p).endswith("*") for p in packets):
         says.append("* as it stands in the packet: its start is not known")
     return wrapped("   ".join(says), shape.width, style="dim") if says else []
