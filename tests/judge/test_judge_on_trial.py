@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
+from breakages import BREAKAGES, Breakage
+from broken_servers import entry_point
+from trial import BROKEN, FINE, draws_nothing, names_what_is_wrong
 
 from lab.scenario.catalogue import load
 from lab.scenario.needs import Needs
 from lab.scenario.record import Result, Verdict
 from lab.scenario.runner import Plan, run
-
-BROKEN = Path(__file__).parent.parent / "broken"
-sys.path.append(str(BROKEN))
-
-from breakages import BREAKAGES, Breakage  # noqa: E402
-from broken_servers import entry_point  # noqa: E402
-
-FINE = {Verdict.CONFORMS, Verdict.PERMITTED, Verdict.DEVIATES}
 
 
 def results(serve: str, names: tuple[str, ...] = (), families: tuple[str, ...] = ("ipv4", "ipv6")) -> list[Result]:
@@ -32,10 +24,7 @@ HONEST = [f"serve_honest{kind}" for kind in ("", "_like_linux", "_plain", "_forg
 
 @pytest.mark.parametrize("serve", HONEST)
 def test_an_honest_server_draws_no_violation(serve: str, sandbox_works: None) -> None:
-    for result in results(f"broken_servers:{serve}"):
-        assert result.verdict in FINE, (result.name, result.family, result.problems)
-        assert result.checks > 0
-        assert result.witnesses == ("wire", "socket", "model")
+    draws_nothing(results(f"broken_servers:{serve}"))
 
 
 @pytest.mark.parametrize("breakage", [b for b in BREAKAGES.values() if b.caught_by], ids=lambda b: b.name)
@@ -48,15 +37,7 @@ def test_a_broken_server_draws_a_violation_that_names_the_field(breakage: Breaka
         named = {result.problems[0].field for result in caught}
         assert named & set(breakage.fields), named
         for result in caught:
-            problem = result.problems[0]
-            assert problem.message
-            assert problem.section
-            assert problem.file.endswith(f"{result.name}.py")
-            assert problem.source in Path(problem.file).read_text()
-            assert problem.expected != problem.observed
-            assert problem.wire
-            assert problem.socket
-            assert problem.model
+            names_what_is_wrong(result)
 
 
 PROMISED = 16

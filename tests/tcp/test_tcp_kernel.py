@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -20,8 +20,7 @@ from lab.tcp.profile import LINUX, LINUX_EARLIER, Profile
 from lab.tcp.segment import ACK, PSH, SYN, Segment, flags_from, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.testbed.errors import CannotRun
-from lab.testbed.sandbox import Sandbox, Sandboxes
+from lab.testbed.sandbox import Sandbox
 from lab.wire.codec import TcpFrame, decode, encode
 from lab.wire.neighbours import answer
 
@@ -29,17 +28,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a Linux k
 
 ISN = Seq(0xFFFFFFFE)
 _ports = itertools.count(30000)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandboxes() as boxes:
-        try:
-            box = boxes.make()
-        except CannotRun as error:
-            pytest.skip(f"no sandbox here: {error}")
-        with box:
-            yield box
 
 
 class Differs(AssertionError):

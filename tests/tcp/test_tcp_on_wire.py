@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from end_on_wire import EndOnWire
@@ -16,24 +16,12 @@ from lab.server.client import Agent
 from lab.tcp.endpoint import Offer
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
-from lab.testbed.errors import CannotRun
-from lab.testbed.sandbox import Sandbox, Sandboxes
+from lab.testbed.sandbox import Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a Linux kernel to talk to")
 
 OFFERS = [Offer(mss=1460), Offer(mss=536), Offer(1460, 7, True), Offer(1460, 3, False, True)]
 TEXT = random.Random(1).randbytes(60000)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandboxes() as boxes:
-        try:
-            box = boxes.make()
-        except CannotRun as error:
-            pytest.skip(f"no sandbox here: {error}")
-        with box:
-            yield box
 
 
 @pytest.fixture
