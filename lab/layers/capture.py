@@ -22,6 +22,8 @@ class ReadCapture:
     frames: list[bytes] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     """For each, seconds since the first."""
+    comments: list[str] = field(default_factory=list)
+    """For each, what the file says of it: the lab comments its own captures."""
     damage: str = ""
     """Why it could be read only so far."""
     more: bool = False
@@ -38,13 +40,14 @@ def read(path: Path) -> ReadCapture:
     first = 0.0
     packets: Iterator[tuple[float, bytes, str]] = read_capture(path)
     try:
-        for time, frame, _ in packets:
+        for time, frame, comment in packets:
             octets += len(frame)
             if len(found.frames) == MOST_PACKETS or octets > MOST_OCTETS:
                 found.more = True
                 break
             first = time if not found.frames else first
             found.frames.append(frame)
+            found.comments.append(comment)
             found.times.append(round(time - first, 6))  # a float of seconds since the epoch has no more
     except CaptureError as error:
         if not found.frames:

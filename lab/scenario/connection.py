@@ -17,6 +17,12 @@ FAR = 2**28
 """Octets. A number this far from a side's first belongs to another connection's count."""
 
 
+def name_of(number: int) -> str:
+    """The name of a connection, by its number from 0: A to Z, then A2 …"""
+    letter = chr(ord("A") + number % 26)
+    return letter if number < 26 else f"{letter}{number // 26 + 1}"
+
+
 def _near(number: int | None) -> int | None:
     return number if number is not None and abs(number) < FAR else None
 
