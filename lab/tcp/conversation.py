@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
+from lab.tcp.debts import after_sending, after_taking
 from lab.tcp.endpoint import Endpoint
-from lab.tcp.evolve import evolve
-from lab.tcp.octets import EMPTY
+from lab.tcp.outcome import Reply
 from lab.tcp.profile import LINUX, MITIGATED, RFC9293, Profile
 from lab.tcp.segment import SYN, Segment
 from lab.tcp.sequence import Seq
@@ -28,6 +28,8 @@ class Conversation:
     server: Shadow = field(init=False)
     peer_isn: Seq | None = None
     server_isn: Seq | None = None
+    owed: tuple[Reply, ...] = ()
+    """What our end owes for what has arrived and has not sent yet, oldest first (`lab.tcp.debts`)."""
 
     def __post_init__(self) -> None:
         self.server = Shadow(self.profiles, exact=self.exact, told=self.told)
@@ -44,7 +46,7 @@ class Conversation:
         Not `ours`: an old duplicate that the network delivers; our end did not send it now.
         """
         if ours:
-            self.peer = self.peer.sent(segment, now, implied_calls=True)
+            self.peer, self.owed = after_sending(self.peer, self.owed, segment, now)
             if SYN in segment.flags and self.peer.iss is not None:
                 self.peer_isn = self.peer.iss
         if sound:
@@ -55,7 +57,5 @@ class Conversation:
         if SYN in segment.flags:
             self.server_isn = segment.seq
         sight = self.server.observe(segment, now)
-        peer = self.peer.arrives(segment, now).endpoint
-        # Nobody asks what our end has read: a long stream would only pile up there.
-        self.peer = evolve(peer, receive_buffer=EMPTY) if peer.receive_buffer else peer
+        self.peer, self.owed = after_taking(self.peer, self.owed, segment, now)
         return sight

@@ -87,9 +87,7 @@ class Shadow:
 
     def receives(self, segment: Segment, now: float) -> None:
         """A sound segment of the lab's reaches the server."""
-        self._listen_again()
-        if not self.told:
-            self._have_read_or_not(segment)
+        self.make_ready(segment)
         for world in self.worlds:
             before = world.endpoint
             world.note_asking(segment)
@@ -109,6 +107,12 @@ class Shadow:
                 world.stamps.add(segment.timestamps[0])
             self._take(world, outcome, now)
             world.forget_acknowledged()
+
+    def make_ready(self, segment: Segment | None = None) -> None:
+        """What is done before a segment or a call reaches the server: its program listens on, and may have read."""
+        self._listen_again()
+        if segment is not None and not self.told:
+            self._have_read_or_not(segment)
 
     def _have_read_or_not(self, segment: Segment) -> None:
         """Nobody says what the program has read. All that matters of it is whether anything waits, and that only to a

@@ -1,0 +1,186 @@
+"""What would come back: each way in which the server may answer a segment of ours, or a call of its own program.
+
+Asked of the model and of nothing else: copies of the worlds that the server's shadow still follows take the segment,
+and a copy of our end takes what they answer. No congestion window is kept and Nagle's algorithm is off, as everywhere
+in the model: of what a program writes, more may be predicted to come at once than a stack sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from lab.tcp.conversation import Conversation
+from lab.tcp.debts import after_sending, after_taking
+from lab.tcp.endpoint import Endpoint
+from lab.tcp.evolve import evolve
+from lab.tcp.outcome import CallError, Outcome, Reply
+from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
+from lab.tcp.sequence import Seq
+from lab.tcp.state import State
+from lab.tcp.world import World
+
+HELLO = b"hello"
+"""What is written where somebody asks what writing would bring."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What may come of a segment or a call."""
+
+    segments: tuple[Segment, ...]
+    """What the server sends, in order: at once, or within `due`; () is silence. A number in `free` that nobody knows
+    yet, such as the server's first, counts from 0."""
+    due: float
+    """0.0: at once; else within so many seconds (a delayed ACK, RFC 9293 §3.8.6.3)."""
+    server: State
+    """The server's end then."""
+    lab: State
+    """Our end, after it has sent the segment and taken the answers."""
+    owes: tuple[Segment, ...]
+    """What our end then has to answer, what it owed before included."""
+    rule: str
+    """The section by which the server decides, "RFC 9293 §3.10.7.4"."""
+    why: str
+    """One sentence for a learner."""
+    profiles: tuple[str, ...]
+    """Names of the profiles of `lab.tcp.profile` that answer so, plainest first."""
+    choices: tuple[str, ...]
+    """Ids of the choices by which the first of them differs from the base text."""
+    notices: tuple[str, ...]
+    """What the server's program is told: "connection reset" …"""
+    optional: bool
+    """Whether the answer may be left out, by one of the profiles at least."""
+    free: tuple[frozenset[str], ...] = ()
+    """For each of `segments` the fields that the stack is free in or nobody knows yet: "seq", "ack", "window" …"""
+
+
+def predict(
+    conversation: Conversation, segment: Segment, now: float, *, ours: bool = True, sound: bool = True
+) -> tuple[Answer, ...]:
+    """One Answer for each way in which a server that is still possible may answer `segment`, plainest first.
+
+    Worlds that answer alike and differ in nothing but their profile are one Answer. `ours` and `sound` as in
+    `Conversation.peer_sends`; `now` in seconds, on the conversation's clock. Changes nothing. Never raises.
+    """
+    lab = (conversation.peer, conversation.owed)
+    if ours:
+        lab = after_sending(*lab, segment, now)
+    server = conversation.server.copy()
+    if not sound:
+        bad = [(w, Outcome(w.endpoint, (), "RFC 9293 §3.1", _BAD_CHECKSUM)) for w in server.worlds]
+        return _answers(bad, lab, now)
+    server.make_ready(segment)
+    return _answers([(w, w.endpoint.arrives(segment, now)) for w in server.worlds], lab, now)
+
+
+_NOTHING_NEW = "it brings nothing new and asks for no answer"
+_BAD_CHECKSUM = "its checksum is wrong: it is dropped as if it had never come"
+
+CALLS: dict[str, Callable[[Endpoint, float], Outcome]] = {
+    "listen": lambda end, now: end.open_passive(),
+    "connect": lambda end, now: end.open_active(now),
+    "recv": lambda end, now: end.receive(len(end.receive_buffer), now),
+    "send": lambda end, now: end.send(HELLO, now),
+    "shutdown": lambda end, now: end.shutdown(now),
+    "close": lambda end, now: end.close(now),
+    "abort": lambda end, now: end.abort(),
+}
+"""What a program may call, in the order in which most would."""
+
+
+def predict_call(conversation: Conversation, name: str, now: float, *, iss: Seq) -> tuple[Answer, ...]:
+    """What would come of the server's program calling `name`, one of `CALLS`; () where that is not allowed now.
+
+    `send` writes HELLO. `iss` is the number with which our end, called by `connect`, would answer. Changes nothing.
+    Raises KeyError for another name.
+    """
+    server = conversation.server.copy()
+    server.make_ready()
+    if any(w.endpoint.closed_for_reading for w in server.worlds):
+        return ()  # close() was called: whatever the model would still allow, the program has nothing left to call on
+    lab = (conversation.peer, conversation.owed)
+    if name == "connect" and lab[0].state is State.CLOSED:
+        # Whoever is called listens.
+        lab = (Endpoint(profile=lab[0].profile, iss=iss).open_passive().endpoint, ())
+    made: list[tuple[World, Outcome]] = []
+    for world in server.worlds:
+        if not _has_a_socket_for(name, world.endpoint):
+            continue
+        try:
+            made.append((world, CALLS[name](world.endpoint, now)))
+        except CallError:
+            continue
+    return _answers(made, lab, now)
+
+
+def _has_a_socket_for(name: str, end: Endpoint) -> bool:
+    """Whether a program has a socket to call it on. The RFC's user has one from OPEN on; that of the sockets' listener
+    is given one when the connection stands, and can do nothing with the listening one but close it.
+    """
+    if end.state is State.LISTEN:
+        return name == "close"
+    if end.state is State.SYN_RECEIVED and end.passive:
+        return False
+    return name != "recv" or bool(end.receive_buffer)
+
+
+_Ours = tuple[Endpoint, tuple[Reply, ...]]
+
+
+def _answers(outcomes: Iterable[tuple[World, Outcome]], lab: _Ours, now: float) -> tuple[Answer, ...]:
+    """The outcomes as Answers; those that look alike from outside are one."""
+    found: dict[object, Answer] = {}
+    for world, outcome in outcomes:
+        replies, end, choices = _with_what_follows(world.endpoint, outcome, now)
+        looks = tuple((r.segment.flags, r.segment.seq, r.segment.ack, r.segment.payload) for r in replies)
+        due = max((r.due for r in replies), default=0.0) if all(r.due for r in replies) else 0.0
+        optional = bool(replies) and all(r.optional for r in replies)
+        key = (looks, due, end.state, outcome.notices)
+        name = world.endpoint.profile.name
+        same = found.get(key)
+        if same is not None:
+            if name not in same.profiles or optional > same.optional:
+                names = dict.fromkeys((*same.profiles, name))
+                found[key] = replace(same, profiles=tuple(names), optional=same.optional or optional)
+            continue
+        ours, owed = lab
+        for reply in replies:
+            ours, owed = after_taking(ours, owed, reply.segment, now)
+        found[key] = Answer(
+            segments=tuple(r.segment for r in replies),
+            due=due,
+            server=end.state,
+            lab=ours.state,
+            owes=tuple(o.segment for o in owed),
+            rule=outcome.rule,
+            why=outcome.why or _NOTHING_NEW,
+            profiles=(name,),
+            choices=choices,
+            notices=outcome.notices,
+            optional=optional,
+            free=tuple(r.free for r in replies),
+        )
+    return tuple(found.values())
+
+
+def _with_what_follows(
+    before: Endpoint, outcome: Outcome, now: float
+) -> tuple[tuple[Reply, ...], Endpoint, tuple[str, ...]]:
+    """All that goes out, the end after it, and the choices made: also text or a FIN that waited for this."""
+    end = outcome.endpoint
+    if not end.send_buffer and (not end.fin_queued or end.fin_seq is not None):
+        return outcome.replies, end, outcome.choices
+    more = evolve(end, resend=False).transmit(now)
+    if not more.replies:
+        return outcome.replies, end, outcome.choices
+    # What is sent carries the ACK, so that a bare one beside it says nothing more (RFC 9293 §3.10.7.4). One that
+    # repeats the last tells of a gap, and goes out by itself.
+    first = more.replies[0].segment
+    kept = tuple(
+        r for r in outcome.replies
+        if r.segment.flags & (SYN | FIN | RST) or ACK not in r.segment.flags or r.segment.payload
+        or (not r.due and (r.segment.ack != first.ack or r.segment.ack == before.last_ack_sent))
+    )  # fmt: skip
+    choices = tuple(dict.fromkeys((*outcome.choices, *more.choices)))
+    return (*kept, *more.replies), more.endpoint, choices
