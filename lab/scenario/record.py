@@ -209,10 +209,6 @@ class Result:
     """What the two ends are called: "client" and "server" in a capture that the lab did not make."""
     ends: dict[str, tuple[str, str]] = field(default_factory=dict)
     """For each connection its two ends, address and port, where the addresses above do not say it."""
-    names: tuple[str, str] = ("lab", "server")
-    """What the two ends are called: "client" and "server" in a capture that the lab did not make."""
-    ends: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """For each connection its two ends, address and port, where the addresses above do not say it."""
     isns: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
     """For each connection, ours and the server's initial sequence number."""
     timeline: list[Packet | Call] = field(default_factory=list)
@@ -220,8 +216,6 @@ class Result:
     remarks: list[Remark] = field(default_factory=list)
     capture: str = ""
     """Path of the capture file, "" where none was written."""
-    judged: bool = True
-    """False: a capture retold, of which nobody says whether the server conforms. Its verdict means nothing."""
     judged: bool = True
     """False: a capture retold, of which nobody says whether the server conforms. Its verdict means nothing."""
 

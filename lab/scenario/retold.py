@@ -236,7 +236,7 @@ class _Work:
         result.timeline = timeline
         result.seconds = self.packets[-1].time - self.packets[0].time if self.packets else 0.0
         for connection in self.connections:
-            numbers = _follow(connection, by_the_lab=bool(self.lab))
+            numbers = _follow(connection)
             result.isns[connection.name] = numbers.left, numbers.right
         ends = {c.name: (end_text(c.left), end_text(c.right)) for c in self.connections}
         if self.lab:
@@ -253,14 +253,11 @@ class _Work:
         return result
 
 
-def _follow(connection: _Connection, *, by_the_lab: bool) -> _Numbers:
+def _follow(connection: _Connection) -> _Numbers:
     """Write into a connection's packets their numbers, the ends' states and a word; the first numbers of both ends."""
     # Where none of an end's checksums holds, the network card fills them in behind the capture.
     believed = {one.source for one in connection.sent if one.right}
-    left, right = (
-        Followed(connection.listens(end) and (end == connection.right or not by_the_lab))
-        for end in (connection.left, connection.right)
-    )
+    left, right = (Followed(connection.listens(end)) for end in (connection.left, connection.right))
     numbers = _Numbers(next(iter(connection.syns[connection.left]), None))
     began = False
     for one in connection.sent:

@@ -14,7 +14,7 @@ from lab.tcp.octets import EMPTY
 from lab.tcp.profile import LINUX, MITIGATED, RFC9293
 from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
 from lab.tcp.sequence import Seq, later
-from lab.tcp.state import State
+from lab.tcp.state import SYNCHRONIZED, State
 
 FAR = 2**28
 """Octets. A number this far from the last one belongs to another count."""
@@ -32,6 +32,8 @@ class Followed:
         """The window field of its last segment."""
         self._worlds = [Endpoint(profile=p) for p in (RFC9293, MITIGATED, LINUX)]
         self._listen_again()
+        self._crossing: Segment | None = None
+        """A SYN that came while nobody listened: if this end's own SYN comes next, the two have crossed."""
         self._first: Seq | None = None
         self._high: Seq | None = None
         self._starts: list[int] = []
@@ -49,10 +51,12 @@ class Followed:
 
     def sends(self, segment: Segment, now: float) -> None:
         """It was seen to send `segment`."""
-        if not RST & segment.flags and not SYN & segment.flags:
-            # Who has no connection sends nothing else than a RST (RFC 9293 §3.10.7.1, §3.10.7.2).
-            self._worlds = [w for w in self._worlds if w.state not in (State.CLOSED, State.LISTEN)] or self._worlds
+        self._worlds = [w for w in self._worlds if _can_send(w, segment)] or self._worlds
         self._worlds = [w.sent(segment, now, implied_calls=True) for w in self._worlds]
+        if SYN in segment.flags and self._crossing is not None:
+            if ACK not in segment.flags:
+                self.receives(self._crossing, now)
+            self._crossing = None
         if ACK in segment.flags:
             self.asked, self.window = segment.ack, segment.window
         if SYN in segment.flags and self.iss == segment.seq and self._first != segment.seq:
@@ -65,6 +69,8 @@ class Followed:
     def receives(self, segment: Segment, now: float) -> None:
         """`segment` reached it."""
         self._listen_again()
+        if segment.flags & (SYN | ACK | RST) == SYN and self.state is State.CLOSED:
+            self._crossing = segment
         worlds = [w.arrives(segment, now).endpoint for w in self._worlds]
         # Nobody asks what its program has read: a long stream would only pile up there.
         self._worlds = [evolve(w, receive_buffer=EMPTY) if w.receive_buffer else w for w in worlds]
@@ -118,3 +124,12 @@ class Followed:
                 break
             found += max(0, min(end, self._ends[i]) - max(start, self._starts[i]))
         return found
+
+
+def _can_send(end: Endpoint, segment: Segment) -> bool:
+    """Whether an end in that state sends such a thing at all (RFC 9293 §3.10.7.1, §3.10.7.2)."""
+    if RST in segment.flags:
+        return True
+    if SYN in segment.flags:
+        return end.state not in SYNCHRONIZED or end.iss == segment.seq
+    return end.state not in (State.CLOSED, State.LISTEN)
