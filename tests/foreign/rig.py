@@ -8,7 +8,6 @@ servers/, after a colon its argument) on port 8080 in one of them. When that tak
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from pathlib import Path
 
@@ -19,25 +18,14 @@ import two_hosts  # noqa: E402  from tests/testbed
 from both import wait_for  # noqa: E402  from tests/foreign/servers
 
 from lab.testbed import namespaces  # noqa: E402
-from lab.testbed.rtnetlink import Route  # noqa: E402
 
 PORT = 8080
 
 
 def main(server: str, arguments: list[str]) -> None:
-    if not namespaces.may_make_namespaces():
-        namespaces.enter_user_namespace()
-    namespaces.enter_network_namespace()
-    there = namespaces.current_network_namespace()
-    quiet = {**two_hosts.AT_ONCE, "net.ipv4.tcp_invalid_ratelimit": "0"}
-    namespaces.write_settings(quiet, required=False)
-    namespaces.enter_network_namespace()
-    namespaces.write_settings(quiet, required=False)
-    with Route() as route:
-        route.add_veth("lab0", bytes.fromhex("02aa00000002"), "srv0", bytes.fromhex("02aa00000001"), there)
-        route.up(socket.if_nametoindex("lab0"))
+    there = two_hosts.enter(two_hosts.UNLIMITED)
     child = _start(server, there)
-    two_hosts._set_up("lab0", two_hosts.OWN)
+    two_hosts.set_up("lab0", two_hosts.OWN)
     for address in two_hosts.SERVER.values():
         wait_for(address, PORT, child)
     os.execv(sys.executable, [sys.executable, "-c", "from lab.cli import main; main()", *arguments])
@@ -57,7 +45,7 @@ def _start(server: str, namespace: int) -> int:
     try:
         namespaces.die_with(parent)
         namespaces.return_to(namespace)
-        two_hosts._set_up("srv0", two_hosts.SERVER)
+        two_hosts.set_up("srv0", two_hosts.SERVER)
         os.write(started, b"!")
         log = os.open("server.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)  # what it says is not the lab's
         os.dup2(log, 1)

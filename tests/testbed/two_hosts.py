@@ -29,22 +29,15 @@ TOKEN = "a token for tests"
 SERVER = {"ipv4": "198.51.100.1", "ipv6": "2001:db8::1"}
 OWN = {"ipv4": "198.51.100.10", "ipv6": "2001:db8::10"}
 AT_ONCE = {"net.ipv6.conf.default.accept_dad": "0"}
+UNLIMITED = {**AT_ONCE, "net.ipv4.tcp_invalid_ratelimit": "0"}
+"""For stories, which send in a moment more that is out of window than a kernel would answer."""
 
 
 def main(arguments: dict[str, Any]) -> dict[str, Any]:
     """Make the hosts and reach the server; `arguments` are those of the program."""
-    if not namespaces.may_make_namespaces():
-        namespaces.enter_user_namespace()
-    namespaces.enter_network_namespace()
-    there = namespaces.current_network_namespace()
-    namespaces.write_settings(AT_ONCE, required=False)
-    namespaces.enter_network_namespace()
-    namespaces.write_settings(AT_ONCE, required=False)
-    with Route() as route:
-        route.add_veth("lab0", bytes.fromhex("02aa00000002"), "srv0", bytes.fromhex("02aa00000001"), there)
-        route.up(socket.if_nametoindex("lab0"))
-    control = _start_server(there, arguments.get("families", ["ipv4", "ipv6"]))
-    _set_up("lab0", OWN)
+    there = enter(AT_ONCE)
+    control = start_server(there, arguments.get("families", ["ipv4", "ipv6"]))
+    set_up("lab0", OWN)
     forwards = str(arguments.get("forwards", 0))  # a new namespace has what the first one has
     namespaces.write_settings(
         {"net.ipv4.ip_forward": forwards, "net.ipv6.conf.all.forwarding": forwards}, required=True
@@ -56,14 +49,32 @@ def main(arguments: dict[str, Any]) -> dict[str, Any]:
         return {"cannot run": str(error)}
 
 
-def _start_server(namespace: int, families: list[str]) -> int:
+def enter(settings: dict[str, str]) -> int:
+    """Make both namespaces with these settings, in a user namespace where it must be, and a veth pair between them.
+
+    This process is in the one with `lab0` then; returns the other, with `srv0`. Neither has an address yet.
+    """
+    if not namespaces.may_make_namespaces():
+        namespaces.enter_user_namespace()
+    namespaces.enter_network_namespace()
+    there = namespaces.current_network_namespace()
+    namespaces.write_settings(settings, required=False)
+    namespaces.enter_network_namespace()
+    namespaces.write_settings(settings, required=False)
+    with Route() as route:
+        route.add_veth("lab0", bytes.fromhex("02aa00000002"), "srv0", bytes.fromhex("02aa00000001"), there)
+        route.up(socket.if_nametoindex("lab0"))
+    return there
+
+
+def start_server(namespace: int, families: list[str]) -> int:
     """Serve in another namespace until this process goes; returns the agent's port."""
     reading, writing = os.pipe()
     parent = os.getpid()
     if not os.fork():
         namespaces.die_with(parent)
         namespaces.return_to(namespace)
-        _set_up("srv0", {family: SERVER[family] for family in families})
+        set_up("srv0", {family: SERVER[family] for family in families})
 
         def ready(serving: Serving) -> None:
             assert serving.control is not None
@@ -76,7 +87,8 @@ def _start_server(namespace: int, families: list[str]) -> int:
         return int(lines.readline())
 
 
-def _set_up(interface: str, addresses: dict[str, str]) -> None:
+def set_up(interface: str, addresses: dict[str, str]) -> None:
+    """Give this namespace's end of the pair its addresses, and wait until they can be used."""
     index = socket.if_nametoindex(interface)
     namespaces.without_offloads(interface)
     with Route() as route, contextlib.closing(route.events()) as events:
