@@ -118,6 +118,8 @@ class Bench:
         self.witnesses = {"model"}
         self.untold: set[int] = set()
         """Ports of the server whose program does what it likes: nobody tells the model."""
+        self.listening: set[int] = set()
+        """Ports of the server on which the script has its program listen."""
         self.remarks: list[Remark] = []
         """What the server was seen to choose besides what the model of TCP remarks."""
         self.driven: list[Driven] = []

@@ -72,8 +72,8 @@ class Peer:
     def another(self, *, port: int | None = None, towards: int | None = None) -> Peer:
         """A second connection of the same lab, from another port, to the same server port unless told otherwise."""
         made = self.bench.connection(port, towards or self.connection.server_port)
-        made.conversation.server.listening = self.connection.conversation.server.listening
-        if made.conversation.server.listening:
+        inherits = towards is None and self.connection.conversation.server.listening
+        if inherits or made.server_port in self.bench.listening:
             made.conversation.server.listen()
         return Peer(self.bench, made)
 
@@ -91,9 +91,15 @@ class Peer:
             self.bench.turn_to(self.connection, site.port)
         return WebSocket(self, site, subprotocols, window_scale)
 
-    def towards(self, port: int) -> Peer:
-        """Talk to that port of the server from now on, where nothing is known to listen; returns itself."""
-        self.connection.server_port = port
+    def towards(self, where: int | Site) -> Peer:
+        """Talk to that port of the server from now on, where nothing is known to listen; returns itself.
+
+        A WebSocket server instead of a port: its segments are the script's own, one by one (`websocket` drives them).
+        """
+        if isinstance(where, int):
+            self.connection.server_port = where
+        else:
+            self.bench.turn_to(self.connection, where.port)
         return self
 
     def anew(self, iss: Seq | None = None) -> Seq:
@@ -114,7 +120,7 @@ class Peer:
         `fragment`: over IPv4, in fragments of at most so many octets, a multiple of 8 (RFC 791 §3.2). `lost`: the
         network loses it, so that only this end knows of it; `replay` may deliver it later.
         """
-        frame, pieces = self._complete(packet), []
+        frame, pieces = self.complete(packet), []
         if fragment is not None:
             try:
                 pieces = fragments(frame, fragment, identification=self.bench.chance.randrange(1, 2**16))
@@ -131,10 +137,11 @@ class Peer:
         """
         if note is None:
             note = "old duplicate" if SYN in (flags_set(packet) or ACK) else ""
-        self.bench.transmit(self.connection, self._complete(packet), ours=False, note=note)
+        self.bench.transmit(self.connection, self.complete(packet), ours=False, note=note)
         self.bench.stop_if_wrong()
 
-    def _complete(self, packet: Scapy) -> bytes:
+    def complete(self, packet: Scapy) -> bytes:
+        """The whole frame that `send` makes of a packet. Raises ScenarioError where none can be made."""
         self.bench.port_of(self.connection)
         flags = flags_set(packet)
         flags = ACK if flags is None else flags

@@ -34,6 +34,7 @@ class Server:
             port, socket = getattr(self.bench.testbed, "port", 0), None
         else:
             socket, port = agent.listen(self.bench.family, backlog=backlog, options=options)
+        self.bench.listening.add(port)
         for connection in self.bench.connections.values():
             if connection.server_port is None:
                 connection.server_port = port
@@ -242,6 +243,7 @@ class Listener:
             return
         bench.pump()
         _agent(bench).close(self.socket)
+        bench.listening.discard(self.port)
         for connection in bench.connections.values():
             if connection.server_port == self.port:
                 connection.conversation.server.stop_listening()

@@ -1,0 +1,153 @@
+"""Commands of the server's program: what it calls, and what it is told."""
+
+from __future__ import annotations
+
+from lab.explore.errors import CommandError
+from lab.explore.play import Play
+from lab.explore.save import quoted
+from lab.explore.segments import octets_of
+from lab.explore.session import Session
+from lab.scenario.server import Socket
+from lab.tcp.state import SYNCHRONIZED, State
+
+
+def listen(session: Session, rest: str) -> None:
+    """listen()."""
+    _agent(session)
+    if session.listener is not None:
+        raise CommandError(f"the program listens already, on port {session.listener.port}", "`syn` knocks there")
+    session.listen()
+
+
+def stop(session: Session, rest: str) -> None:
+    """close() of the listening socket: connections that stand go on."""
+    _agent(session)
+    if session.listener is None:
+        raise CommandError("the program does not listen", "`server listen` lets it")
+    session.scribe.calls("listener.close()")
+    listener, session.listener = session.listener, None
+    listener.close()
+
+
+def accept(session: Session, rest: str) -> None:
+    """accept(): the program takes the next connection that stands, the oldest first."""
+    _agent(session)
+    play = _told(session)
+    if session.listener is None:
+        raise CommandError("the program does not listen", "`server listen` lets it")
+    waiting = [
+        p for p in session.plays.values() if p.told and not p.taken and p.connection.server_state in SYNCHRONIZED
+    ]
+    if not waiting:
+        if play.socket is not None:
+            raise CommandError("the program has taken this connection already", "`server recv` lets it read")
+        state = play.connection.server_state
+        raise CommandError(
+            f"there is nothing to accept: the server's end is in {state}",
+            "a connection stands once the third segment has come"
+            if state is State.SYN_RECEIVED
+            else "`syn` begins one",
+        )
+    socket = session.listener.accept(waiting[0].peer if len(waiting) == 1 else None)
+    taken = session.plays[socket.connection.name]
+    taken.socket, taken.taken = socket, True
+    names = session.scribe.names(taken)
+    session.scribe.calls(f"{names.socket} = listener.accept({names.peer})")
+
+
+def connect(session: Session, rest: str) -> None:
+    """connect(): the program calls us, and its kernel sends a SYN. We are the server now."""
+    _agent(session)
+    play = session.hand
+    if not play.fresh:
+        play = session.another()
+    names = session.scribe.names(play)
+    session.scribe.meets(play)
+    session.scribe.calls(f"{names.socket} = server.connect({names.peer})")
+    play.socket, play.taken = session.server.connect(play.peer), True
+
+
+def send(session: Session, rest: str) -> None:
+    """send(): the program writes."""
+    text = octets_of(session, rest, "server send")
+    if not text:
+        raise CommandError("no octets to send", 'say which: `server send "hello"`')
+    play, socket = _socket(session)
+    _code(session, play, f"send({quoted(text)})")
+    socket.send(text)
+
+
+def recv(session: Session, rest: str) -> None:
+    """recv(): the program reads what has come, and it must be what was sent."""
+    play, socket = _socket(session)
+    end = play.connection.conversation.server.best.endpoint
+    if end.receive_buffer:
+        waiting = bytes(end.receive_buffer)
+        _code(session, play, f"receives({quoted(waiting)})")
+        socket.receives(waiting)
+    elif end.fin_received:
+        _code(session, play, "receives_end()")
+        socket.receives_end()
+    elif end.state in (State.CLOSED, State.LISTEN):
+        _code(session, play, "is_reset()")
+        socket.is_reset()
+    else:
+        _code(session, play, "receives_nothing()")
+        socket.receives_nothing()
+
+
+def shutdown(session: Session, rest: str) -> None:
+    """shutdown(SHUT_WR): nothing more to send; reading goes on (RFC 9293 §3.10.4)."""
+    play, socket = _socket(session)
+    _code(session, play, "shutdown()")
+    socket.shutdown()
+
+
+def close(session: Session, rest: str) -> None:
+    """close(): the program lets go of the connection."""
+    play, socket = _socket(session)
+    _code(session, play, "close()")
+    socket.close()
+    play.socket = None
+
+
+def abort(session: Session, rest: str) -> None:
+    """A reset (RFC 9293 §3.10.5)."""
+    play, socket = _socket(session)
+    _code(session, play, "abort()")
+    socket.abort()
+    play.socket = None
+
+
+def _code(session: Session, play: Play, call: str) -> None:
+    session.scribe.calls(f"{session.scribe.names(play).socket}.{call}")
+
+
+def _agent(session: Session) -> None:
+    if session.testbed.agent is None:
+        raise CommandError(
+            "nobody can tell this server's program what to do",
+            "the sandbox and `--testbed host` have an agent for that",
+        )
+
+
+def _told(session: Session) -> Play:
+    play = session.hand
+    if not play.told:
+        raise CommandError(
+            "this connection's program is a service that does what it likes",
+            "`new` takes a connection whose program you tell what to do",
+        )
+    return play
+
+
+def _socket(session: Session) -> tuple[Play, Socket]:
+    _agent(session)
+    play = _told(session)
+    if play.socket is None:
+        standing = play.connection.server_state in SYNCHRONIZED
+        raise CommandError(
+            "the server's program has no socket of this connection",
+            "`server accept` lets it take it" if standing else "open it first (`syn`, `ack`), then `server accept`",
+        )
+    return play, play.socket

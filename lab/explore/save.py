@@ -1,0 +1,266 @@
+"""What was done, written as a scenario: the same segments and calls, and the answers that were seen as expectations."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.scenario.record import Packet
+from lab.tcp.segment import ACK, PSH, SYN, Flags, Segment, letters
+from lab.tcp.state import State
+from lab.tcp.world import KEEP_ALIVE, PROBE
+from lab.wire.codec import TcpFrame, decode
+
+if TYPE_CHECKING:
+    from lab.explore.play import Play
+    from lab.explore.session import Session, Step
+
+WIDTH = 120
+"""Columns of a line, as in `scenarios/`."""
+_INDENT = " " * 4
+_UNWRITTEN = ("retransmission", "window update", "overtaken", KEEP_ALIVE, PROBE)
+"""Notes of segments that a stack may send at any time: `expect` passes over them by itself."""
+_USUAL_WINDOW = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a connection's things are called in the script."""
+
+    peer: str
+    x: str
+    y: str
+    socket: str
+
+
+class Scribe:
+    """Writes down what a session does while it does it, so that numbers can be said as they were meant."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._body: list[str] = []
+        self._read = 0
+        """How much of the record has been turned into expectations."""
+        self._stood: dict[str, State] = {}
+        self._known: set[str] = set()
+        self._needs = "agent"
+        self._rules: dict[str, None] = {}
+        self._imports: set[str] = set()
+        self._sent = False
+        """Whether something was sent since the last expectation."""
+
+    # What is done
+
+    def listens(self) -> None:
+        """The program listens."""
+        self._add("listener = server.listen()")
+
+    def calls(self, code: str) -> None:
+        """A line of the script that is about the server's program."""
+        self._add(code)
+
+    def turns(self, play: Play, code: str) -> None:
+        """The connection leads elsewhere: `code` is what `peer.towards` is given."""
+        names = self.names(play)
+        if play.name == "A" or play.name in self._known:
+            self._add(f"{names.peer}.towards({code})")
+        else:
+            self._add(f"{names.peer} = peer.another().towards({code})")
+        if play.name not in self._known:
+            self._add(f"{names.x} = {names.peer}.iss")
+        self._known.add(play.name)
+
+    def visits(self, path: str) -> None:
+        """A WebSocket server is talked to."""
+        self._needs = "services"
+        self._add(f"site = server.websocket({quoted(path)})")
+
+    def sends(self, play: Play, code: str, *, ours: bool, lost: bool) -> None:
+        """A segment goes out, written as `code`."""
+        self.meets(play)
+        verb = "send" if ours else "replay"
+        self._add(_call(f"{self.names(play).peer}.{verb}", code, "lost=True" if lost else ""))
+        self._sent = not lost
+
+    def begins_anew(self, play: Play) -> None:
+        """Our end forgets the connection, and takes another first number."""
+        names = self.names(play)
+        self._add(f"{names.x} = {names.peer}.anew()")
+
+    def waits(self, seconds: float) -> None:
+        """Time passes."""
+        self._add(f"peer.wait({seconds:g})")
+
+    def uses(self, line: str) -> None:
+        """An import that the code written needs."""
+        self._imports.add(line)
+
+    def meets(self, play: Play) -> None:
+        """Introduce the connection, where that is not done yet."""
+        if play.name in self._known:
+            return
+        self._known.add(play.name)
+        names = self.names(play)
+        if play.name != "A":
+            first = self.session.plays["A"].connection.server_port
+            where = "" if play.connection.server_port in (first, None) else "towards=listener.port"
+            self._add(f"{names.peer} = peer.another({where})")
+        self._add(f"{names.x} = {names.peer}.iss")
+
+    def notes(self, step: Step) -> None:
+        """The end of a step: what was seen in it."""
+        self._expectations()
+        play = self.session.hand
+        heard = any(isinstance(e, Packet) and e.sender == "server" for e in step.entries)
+        if self._sent and not heard and not step.problems and play.told and step.line:
+            self._add(f"{self.names(play).peer}.expect_silence()")
+        self._sent = False
+        for one in self.session.plays.values():
+            state = one.connection.kernel_state
+            if state is None or not one.told or one.fresh or self._stood.get(one.name, State.LISTEN) is state:
+                continue
+            if state is State.CLOSED and self._stood.get(one.name) is None:
+                continue
+            self._stood[one.name] = state
+            which = "" if one.name == "A" else f", {self.names(one).peer}"
+            self._add(f"server.is_in(State.{state.name}{which})")
+
+    # Words
+
+    def names(self, play: Play) -> Names:
+        """A's are those of the figures; another connection's bear its letter."""
+        tail = "" if play.name == "A" else f"_{play.name.lower()}"
+        return Names(f"peer{tail}", f"x{tail}", f"y{tail}", f"connection{tail}")
+
+    def packet(self, play: Play, frame: bytes) -> str:
+        """A segment of ours in a script's words: `TCP(flags="A", seq=x + 1, ack=y + 1)`."""
+        read = decode(frame)
+        assert isinstance(read, TcpFrame), "the lab's own commands make segments"
+        segment = read.segment
+        names, (seq, ack) = self.names(play), play.connection.relative(segment, from_peer=True)
+        fields = [f'flags="{letters(segment.flags)}"', f"seq={_number(names.x, seq, segment.seq)}"]
+        if ACK in segment.flags:
+            fields.append(f"ack={_number(names.y, ack, segment.ack)}")
+        if segment.window != _USUAL_WINDOW:
+            fields.append(f"window={segment.window}")
+        if segment.options:
+            fields.append(f"options={quoted(segment.options)}")
+        return f"TCP({', '.join(fields)})" + (f" / {quoted(segment.payload)}" if segment.payload else "")
+
+    # Expectations
+
+    def _add(self, line: str) -> None:
+        self._expectations()
+        self._body.append(line)
+
+    def _expectations(self) -> None:
+        """What came since the last line was written."""
+        entries, self._read = self.session.bench.timeline[self._read :], len(self.session.bench.timeline)
+        seen = [e for e in entries if isinstance(e, Packet) and e.sender == "server" and e.segment is not None]
+        for i, packet in enumerate(seen):
+            play = self.session.plays.get(packet.connection)
+            if play is None or packet.segment is None or packet.note in _UNWRITTEN:
+                continue
+            if packet.rule:
+                self._rules[packet.rule] = None
+            data_follows = any(p.segment and p.segment.payload and p.connection == packet.connection for p in seen[i:])
+            if not play.told and packet.segment.flags & ~PSH == ACK and data_follows and not packet.segment.payload:
+                continue  # whether the ACK comes alone or with the data is the kernel's and the moment's affair
+            self._body.append(self._expectation(play, packet, packet.segment))
+
+    def _expectation(self, play: Play, packet: Packet, segment: Segment) -> str:
+        names = self.names(play)
+        if not play.told and segment.payload:
+            return f"{names.peer}.expect_data({quoted(segment.payload)})"
+        shown = segment.flags & ~(PSH | Flags.ECE | Flags.CWR)
+        fields = [f'flags="{letters(Flags(shown))}"']
+        begins = SYN in segment.flags
+        if not begins:
+            fields.append(f"seq={_number(names.y, packet.seq, segment.seq)}")
+        if ACK in segment.flags:
+            fields.append(f"ack={_number(names.x, packet.ack, segment.ack)}")
+        code = f"TCP({', '.join(fields)})" + (f" / {quoted(segment.payload)}" if segment.payload else "")
+        said = _call(f"{names.peer}.expect", code)
+        return f"{names.y} = {said}.seq" if begins else said
+
+    # The file
+
+    def script(self, path: Path) -> str:
+        """The whole scenario, formatted like those in `scenarios/`."""
+        name = re.sub(r"\W+", "_", path.stem).strip("_").lower() or "played"
+        name = f"played_{name}" if not name.isidentifier() or name[0].isdigit() else name
+        body = _used(self._body)
+        lines = ["from scapy.layers.inet import TCP", ""]
+        others = sorted({"Peer", "Server", "scenario"} | ({"State"} if any("State." in b for b in body) else set()))
+        lines.append(f"from lab.scenario import {', '.join(sorted(others, key=_isort))}")
+        lines += sorted(self._imports)
+        title = f"Played by hand: {self._in_short()}"
+        lines += ["", "", "@scenario(", f"{_INDENT}{quoted(title)},", f"{_INDENT}documents=["]
+        lines += [f"{_INDENT * 2}{quoted(rule)}," for rule in self._rules or {"RFC 9293 §3.10": None}]
+        lines += [f"{_INDENT}],"]
+        if self._needs != "agent":
+            lines.append(f'{_INDENT}needs="{self._needs}",')
+        lines += [")", f"def {name}(peer: Peer, server: Server) -> None:"]
+        lines.append(f'{_INDENT}"""Played with `lab explore`: what is expected is what was seen then."""')
+        for line in body:
+            lines += textwrap.indent(line, _INDENT).split("\n")
+        return "\n".join(lines) + "\n"
+
+    def _in_short(self) -> str:
+        words = [line.split()[0] for line in self.session.lines if line.split()]
+        return _shortened(", ".join(words) or "nothing")
+
+
+def _isort(name: str) -> tuple[bool, str]:
+    """Classes first, as the sorted imports of `scenarios/` have them."""
+    return name[0].islower(), name
+
+
+def _shortened(text: str, most: int = 80) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip(" ,") + "…"
+
+
+def _number(base: str, relative: int | None, absolute: int) -> str:
+    """A number as the figures write it: `x`, `y + 1`, `x - 10`; as it is where its start is not known."""
+    if relative is None:
+        return str(int(absolute))
+    return base if relative == 0 else f"{base} {'+' if relative > 0 else '-'} {abs(relative)}"
+
+
+def quoted(value: str | bytes) -> str:
+    """A literal in double quotes, as the formatter writes it."""
+    text = repr(value)
+    prefix, quote, body = ("b", text[1], text[2:-1]) if isinstance(value, bytes) else ("", text[0], text[1:-1])
+    if quote == "'" and '"' not in body:
+        quote = '"'
+        body = body.replace("\\'", "'")
+    return f"{prefix}{quote}{body}{quote}"
+
+
+def _call(verb: str, *arguments: str) -> str:
+    """A call on one line, or on three where that is too long."""
+    inside = ", ".join(a for a in arguments if a)
+    line = f"{verb}({inside})"
+    if len(line) + len(_INDENT) + len("y = ") + len(".seq") <= WIDTH:
+        return line
+    if len(_INDENT * 2 + inside) <= WIDTH:
+        return f"{verb}(\n{_INDENT}{inside}\n)"
+    return f"{verb}(\n" + "".join(f"{_INDENT}{a},\n" for a in arguments if a) + ")"
+
+
+_ASSIGNED = re.compile(r"^(\w+) = ([^\n]+?)(\.seq)?$", re.DOTALL)
+
+
+def _used(body: list[str]) -> list[str]:
+    """The lines without names that nobody asks for: `y = peer.expect(…).seq` becomes `peer.expect(…)`."""
+    kept: list[str] = []
+    for line in reversed(body):
+        found = _ASSIGNED.match(line)
+        if found is None or any(re.search(rf"\b{found[1]}\b", later) for later in kept):
+            kept.append(line)
+        elif not found[2].endswith(".iss"):
+            kept.append(found[2])
+    return kept[::-1]

@@ -1,0 +1,192 @@
+"""Commands of our end: the segments that a person sends."""
+
+from __future__ import annotations
+
+from lab.explore.errors import CommandError
+from lab.explore.play import Play
+from lab.explore.session import Session
+from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, letters
+from lab.tcp.state import State
+
+MSS = 1460
+"""Octets of text that one segment takes, where nothing else was agreed: an Ethernet frame's worth."""
+
+_NO_CONNECTION = (State.CLOSED, State.LISTEN)
+
+
+def syn(session: Session, rest: str) -> None:
+    """SYN: seq=x. On a connection that is over, another life of it begins, with another first number."""
+    play = _ready(session)
+    _nothing_behind(rest, "syn")
+    if play.peer.state is State.CLOSED and play.sent and play.connection.conversation.peer.iss is None and play.lives:
+        play.peer.anew()
+        session.scribe.begins_anew(play)
+    play.lives += 1
+    _send(session, play, SYN)
+
+
+def synack(session: Session, rest: str) -> None:
+    """SYN+ACK: our answer to a SYN of the server's kernel."""
+    play = _ready(session)
+    _nothing_behind(rest, "synack")
+    if play.connection.conversation.server_isn is None:
+        raise CommandError(
+            "no SYN of the server has come that it could answer",
+            '`server connect` lets its kernel call you, or `send TCP(flags="SA", ack=1)` sends one all the same',
+        )
+    play.lives += 1
+    _send(session, play, SYN | ACK)
+
+
+def ack(session: Session, rest: str) -> None:
+    """A bare ACK of all that has come."""
+    play = _ready(session)
+    _nothing_behind(rest, "ack")
+    _begun(play, "acknowledge", 'send TCP(flags="A", seq=x+1, ack=1)')
+    _send(session, play, ACK)
+
+
+def fin(session: Session, rest: str) -> None:
+    """FIN+ACK: we have nothing more to say (RFC 9293 §3.10.4)."""
+    play = _ready(session)
+    _nothing_behind(rest, "fin")
+    _begun(play, "close", 'send TCP(flags="FA", seq=x+1, ack=1)')
+    _send(session, play, FIN | ACK)
+
+
+def rst(session: Session, rest: str) -> None:
+    """RST: the connection ends at once (RFC 9293 §3.10.5); in answer to a SYN it says that nobody is here."""
+    play = _ready(session)
+    _nothing_behind(rest, "rst")
+    if play.connection.conversation.server_isn is None and not play.sent:
+        raise CommandError(
+            "there is nothing to reset: no segment has gone either way",
+            '`syn` opens a connection, or `send TCP(flags="R", seq=x)` sends one all the same',
+        )
+    refuses = play.connection.conversation.peer.iss is None
+    _send(session, play, RST | ACK if refuses else RST)
+
+
+def data(session: Session, rest: str) -> None:
+    """Text, in as many segments as it takes, each with PSH and ACK."""
+    play = _ready(session)
+    text = octets_of(session, rest, "data")
+    if not text:
+        raise CommandError("no octets to send", 'say which: `data "hello"`')
+    _begun(play, "send text on", 'send TCP(flags="PA", seq=x+1, ack=1)/b"…"')
+    send_text(session, play, text)
+
+
+def send_text(session: Session, play: Play, text: bytes) -> None:
+    """Send octets in segments that fit the path."""
+    from scapy.layers.inet import TCP
+
+    most = max(1, min(play.connection.conversation.peer.send_mss, MSS))
+    for at in range(0, len(text), most):
+        session.send(play, TCP(flags=letters(PSH | ACK)) / text[at : at + most])
+
+
+def send(session: Session, rest: str) -> None:
+    """Any packet, right or wrong, as Scapy writes it."""
+    play = _ready(session)
+    packet, code = packet_of(session, rest, "send")
+    session.send(play, packet, code=code)
+    play.lives += 1
+
+
+def replay(session: Session, rest: str) -> None:
+    """The network delivers a segment that our end did not send now: an old duplicate (RFC 9293 §3.5 figure 8)."""
+    play = _ready(session)
+    packet, code = packet_of(session, rest, "replay")
+    session.send(play, packet, code=code, note="old duplicate", ours=False)
+
+
+def repeat(session: Session, rest: str) -> None:
+    """The same segment again: the last that we sent on this connection, or the one with that number."""
+    play = _ready(session)
+    word = rest.strip().removeprefix("last").strip()
+    if not play.sent:
+        raise CommandError("nothing was sent on this connection yet", "`syn` begins it")
+    chosen = play.sent[-1]
+    if word:
+        found = [packet for packet in play.sent if str(packet.number) == word.removeprefix("#")]
+        if not found:
+            numbers = ", ".join(str(packet.number) for packet in play.sent[-8:])
+            raise CommandError(f"{word} is no segment of ours on this connection", f"ours are {numbers}")
+        chosen = found[0]
+    session.put(play, chosen.frame, note="repeated")
+
+
+# What is common to them
+
+
+def packet_of(session: Session, text: str, command: str) -> tuple[object, str]:
+    """The packet that an expression describes, and how a scenario writes it. Raises CommandError."""
+    from lab.explore.expression import ExpressionError, as_script, packet
+
+    if not text.strip():
+        raise CommandError("no packet was given", f'write one as Scapy does: `{command} TCP(flags="S", seq=x)`')
+    names = session.names()
+    bench = session.bench
+    try:
+        made = packet(
+            text,
+            names,
+            family=session.family,
+            server_address=bench.server_address,
+            confined=session.testbed.name != "sandbox",
+        )
+        return made, as_script(text, session.script_names())
+    except ExpressionError as error:
+        raise CommandError(str(error)) from error
+
+
+def octets_of(session: Session, text: str, command: str) -> bytes:
+    """Octets as a person types them: a literal in quotes, or words as they are. Raises CommandError."""
+    from lab.explore.expression import ExpressionError, evaluate
+
+    text = text.strip()
+    if not text or (text[0] not in "\"'" and text[:2] not in ('b"', "b'")):
+        return text.encode()
+    try:
+        value = evaluate(text, session.names())
+    except ExpressionError as error:
+        raise CommandError(str(error)) from error
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bytes):
+        return value
+    raise CommandError(f"{text} is no text", f'write `{command} "hello"` or `{command} b"\\x00\\x01"`')
+
+
+def _send(session: Session, play: Play, flags: Flags) -> None:
+    from scapy.layers.inet import TCP
+
+    session.send(play, TCP(flags=letters(flags)))
+
+
+def _ready(session: Session) -> Play:
+    """The connection in hand, which must lead somewhere."""
+    play = session.hand
+    if play.connection.server_port is None:
+        raise CommandError(
+            "nothing listens at the server yet, so there is no port to talk to",
+            "`server listen` lets its program listen, `new closed` takes a port where nothing does",
+        )
+    return play
+
+
+def _begun(play: Play, verb: str, instead: str) -> None:
+    """Our end must know a number of the server's to acknowledge."""
+    if play.connection.conversation.peer.irs is None or play.peer.state in _NO_CONNECTION:
+        raise CommandError(
+            f"there is no connection to {verb}", f"`syn` opens one, or `{instead}` sends it all the same"
+        )
+
+
+def _nothing_behind(rest: str, command: str) -> None:
+    if rest.strip():
+        raise CommandError(
+            f"`{command}` stands alone, and {rest.strip()!r} stands behind it",
+            "`send TCP(…)` sets any field",
+        )

@@ -1,0 +1,410 @@
+"""A session: connections in a person's hands, on one bench, judged at every step like a scenario's.
+
+A session knows no terminal. `do` takes a line as it was typed, and gives back the step that came of it; commands stand
+in `lab.explore.commands`. Whatever a server does wrong is told and the session goes on; where the server, its agent or
+the link is gone, it keeps what it has, and `restart` begins anew.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lab.explore.errors import CommandError, Over
+from lab.explore.play import Play
+from lab.explore.save import Scribe
+from lab.explore.web import Web
+from lab.scenario.bench import LOST, Bench, Family
+from lab.scenario.connection import Connection
+from lab.scenario.errors import ScenarioError, Stopped
+from lab.scenario.peer import Peer
+from lab.scenario.play import agent_gone, conclude, profiles
+from lab.scenario.record import Call, Packet, Problem, Result, Standing, Verdict
+from lab.scenario.server import Listener, Server, Site
+from lab.scenario.standing import standing
+from lab.server.client import AgentError, AgentGone
+from lab.tcp.outcome import CallError
+from lab.tcp.world import Finding
+from lab.testbed.base import Testbed
+from lab.testbed.errors import CannotRun
+from lab.wire.errors import LinkError
+from lab.wire.scapy_side import ScapyPacket
+
+NAME = "explore"
+"""What a session is called in reports and files."""
+OWED = 0.6
+"""Seconds that a step waits for an ACK that the server may delay (0.5 s at most, RFC 9293 §3.8.6.3)."""
+MOST_ANSWERS = 200
+"""Segments that the model answers with in one step, with `auto on`: two ends that answer each other must not hang us."""
+DELAYED = "delayed on the way"
+LATE = "arrives late"
+
+
+@dataclass(slots=True)
+class Step:
+    """What came of one command, or of waiting for the next one."""
+
+    number: int
+    """From 1; 0 for what happened between two commands."""
+    line: str
+    entries: list[Packet | Call]
+    """What the ladder grew by."""
+    standing: Standing | None
+    """Where the connection in hand stands now; None where nobody can say any more."""
+    problems: list[Problem]
+    """What was found wrong meanwhile."""
+
+
+@dataclass(slots=True)
+class Delayed:
+    """A frame that is still on its way."""
+
+    play: Play
+    frame: bytes
+    code: str
+    """How it is written in a scenario."""
+
+
+class Session:
+    """Plays connections by hand. Use `close`, or `with`; the testbed is the caller's."""
+
+    def __init__(
+        self,
+        testbed: Testbed,
+        family: Family,
+        *,
+        seed: int,
+        wrap: bool = False,
+        script: Path = Path("explore"),
+        on_entry: Callable[[Packet | Call], None] | None = None,
+    ) -> None:
+        """`seed` chooses ports and initial numbers; `wrap`: the first number is the last of the circle."""
+        self.testbed = testbed
+        self.family: Family = family
+        self.seed = seed
+        self.on_entry = on_entry
+        self.bench = Bench(
+            testbed,
+            family,
+            profiles=profiles(testbed),
+            chance=random.Random(f"{seed} {NAME} {family}"),
+            wrap=wrap,
+            script=script,
+            alone=testbed.name == "sandbox",
+            on_entry=self._follow,
+        )
+        self.plays: dict[str, Play] = {}
+        self.scribe = Scribe(self)
+        self.lines: list[str] = []
+        """Every command that was done, as it was typed."""
+        self.auto = False
+        """Whether the model answers for us."""
+        self.lose_next = self.delay_next = False
+        self.delayed: list[Delayed] = []
+        self.over = ""
+        """Why nothing more can be done here, "" as long as it can."""
+        self._before = testbed.link.statistics()
+        self.interrupted = False
+        """Set by a Ctrl-C while time passes."""
+        self.on_wait: Callable[[], None] = lambda: None
+        self._told = 0
+        self._problems_told = 0
+        first = self.bench.connection()
+        self.server = Server(self.bench, first)
+        self.hand = self.take(first)
+        self.listener: Listener | None = None
+
+    # Connections
+
+    def take(self, connection: Connection, site: Site | None = None) -> Play:
+        """Take a connection of the bench into hand."""
+        play = Play(Peer(self.bench, connection), web=Web(site) if site else None)
+        self.plays[connection.name] = play
+        self.hand = play
+        return play
+
+    def begin(self) -> None:
+        """The server's program listens, so that the first SYN meets somebody. A target listens already.
+
+        Raises Over where the server is gone already.
+        """
+        self.step("", self.listen)
+
+    def listen(self) -> None:
+        """The program listens, on a port of its kernel's choice."""
+        self.listener = self.server.listen()
+        self.scribe.listens()
+
+    def another(self, port: int | None = None, code: str = "") -> Play:
+        """Another connection in hand: to the port where the program listens, or to `port`, which `code` writes."""
+        first = self.plays["A"].connection
+        listens = self.listener.port if self.listener else None
+        where = port or listens or first.server_port
+        connection = self.bench.connection(None, where)
+        if where in self.bench.listening:
+            connection.conversation.server.listen()
+        play = self.take(connection)
+        if port is not None:
+            self.scribe.turns(play, code)
+        return play
+
+    def names(self) -> dict[str, int]:
+        """What an expression may call by name, of the connection in hand (RFC 9293 §3.3.1); unknown ones are missing."""
+        play, conversation = self.hand, self.hand.connection.conversation
+        end, y = conversation.peer, conversation.server_isn
+        known: dict[str, int | None] = {
+            "x": play.connection.peer_isn,
+            "iss": play.connection.peer_isn,
+            "y": y,
+            "irs": y,
+            "snd_nxt": play.peer.snd_nxt,
+            "snd_una": end.snd_una if end.iss is not None else None,
+            "snd_wnd": end.snd_wnd if end.irs is not None else None,
+            "rcv_nxt": end.rcv_nxt if y is not None else None,
+            "rcv_wnd": end.rcv_wnd if end.iss is not None else None,
+            "mss": end.send_mss,
+            "sport": play.peer.port,
+            "dport": play.connection.server_port,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
+    def script_names(self) -> dict[str, str]:
+        """The same names as a scenario writes them."""
+        play, written = self.hand, self.scribe.names(self.hand)
+        end = play.connection.conversation.peer
+        una = end.snd_una.ahead_of(play.connection.peer_isn) if end.iss is not None else 0
+        return {
+            "x": written.x,
+            "iss": written.x,
+            "y": written.y,
+            "irs": written.y,
+            "snd_nxt": f"{written.peer}.snd_nxt",
+            "rcv_nxt": f"{written.peer}.rcv_nxt",
+            "snd_una": f"({written.x} + {una})",
+            "snd_wnd": str(end.snd_wnd),
+            "rcv_wnd": str(end.rcv_wnd),
+            "mss": str(end.send_mss),
+            "sport": f"{written.peer}.port",
+            "dport": "site.port" if play.web else "listener.port",
+        }
+
+    # Steps
+
+    def step(self, line: str, act: Callable[[], None]) -> Step:
+        """Do something, judge all that it provokes, and say what came of it.
+
+        Raises CommandError where it cannot be done; Over where there is nothing left to do it on.
+        """
+        if self.over:
+            raise Over(
+                f"{self.over}; what was seen is kept: `save`, `pcap` and `ladder` still work, `restart` begins anew"
+            )
+        number = len(self.lines) + 1 if line else 0
+        try:
+            self.bench.pump()  # what came since the last step was not provoked by this one
+            act()
+            self.settle()
+        except (CallError, AgentError, ScenarioError) as error:
+            self._find_out(number, line)
+            raise CommandError(self._in_words(error)) from error
+        except Stopped:
+            pass  # on record, and told below
+        except (LinkError, AgentGone, CannotRun) as error:
+            self._end(error)
+        if line:
+            self.lines.append(line)
+        return self._find_out(number, line)
+
+    def overhear(self) -> Step | None:
+        """What came while nobody did anything; None where nothing did."""
+        if self.over:
+            return None
+        try:
+            self.bench.pump()
+            if len(self.bench.timeline) > self._told:
+                self.settle()
+        except Stopped:
+            pass
+        except (LinkError, AgentGone, CannotRun) as error:
+            self._end(error)
+        if len(self.bench.timeline) == self._told and not self.over:
+            return None
+        return self._find_out(0, "")
+
+    def settle(self) -> None:
+        """Wait for what is owed, let the model answer where it shall, and compare the witnesses."""
+        self._answer()
+        if any(self._waits(play) for play in self.plays.values()):
+            self.bench.wait_until(lambda: not any(self._waits(play) for play in self.plays.values()), OWED)
+            self._answer()
+        self.bench.settle()
+
+    def _waits(self, play: Play) -> bool:
+        """Whether the server has yet to send an ACK that it may delay."""
+        server = play.connection.conversation.server
+        return any(owed.reply.due and not owed.reply.optional for owed in server.best.owed)
+
+    def _find_out(self, number: int, line: str) -> Step:
+        bench = self.bench
+        self._place_problems(number, line)
+        entries, self._told = bench.timeline[self._told :], len(bench.timeline)
+        problems, self._problems_told = bench.problems[self._problems_told :], len(bench.problems)
+        bench.pass_over()
+        where: Standing | None = None
+        if not self.over:
+            try:
+                where = standing(bench, self.hand.connection)
+            except (AgentGone, AgentError, LinkError) as error:
+                self._end(error)
+        step = Step(number, line, entries, where, problems)
+        self.scribe.notes(step)
+        return step
+
+    def _place_problems(self, number: int, line: str) -> None:
+        for problem in self.bench.problems[self._problems_told :]:
+            if not problem.file and line:
+                problem.file, problem.line, problem.source = "step", number, line
+
+    def _end(self, error: Exception) -> None:
+        """Nothing more can be done here."""
+        gone = agent_gone(self.testbed, [*self.bench.problems, Problem(Verdict.INCONCLUSIVE, "")])
+        if gone is not None:
+            said = "the server is gone: its agent has vanished"
+        else:
+            said = str(error).rstrip(".")
+        self.over = said
+        self.bench.problems.append(
+            Problem(Verdict.INCONCLUSIVE, said, next_step="`restart` begins anew, with what was seen kept")
+        )
+
+    @staticmethod
+    def _in_words(error: Exception) -> str:
+        if isinstance(error, AgentError) and error.errno:
+            said = f"the server's kernel refuses that: {error.errno}"
+            return f"{said}: `states` shows where each end stands"
+        return str(error)
+
+    def wait(self, seconds: float | None, most: float) -> None:
+        """Let time pass until `most` seconds are over, or with None until the server says something.
+
+        `interrupted` ends it at the next tenth of a second. What comes is drawn by `on_wait` as it comes.
+        """
+        self.interrupted = False
+        if seconds is not None:
+            self.scribe.waits(seconds)
+        heard, began = self._heard(), self.bench.now()
+
+        def over() -> bool:
+            return self.interrupted or (seconds is None and self._heard() > heard)
+
+        while not over() and (left := began + most - self.bench.now()) > 0:
+            self.bench.wait_until(over, min(left, 0.1))
+            self._answer()
+            self.on_wait()
+        passed = self.bench.now() - began
+        self.bench.say("wait", f"{passed:.2g} s pass" + (", ended by Ctrl-C" if self.interrupted else ""))
+
+    def _heard(self) -> int:
+        """How much the server has said."""
+        return sum(isinstance(entry, Packet) and entry.sender == "server" for entry in self.bench.timeline)
+
+    # What the model answers
+
+    def _answer(self) -> None:
+        """With `auto on`: send what our end owes, by its model, until nothing is owed."""
+        if not self.auto:
+            return
+        for _ in range(MOST_ANSWERS):
+            self.bench.pump()
+            owing = [(play, reply) for play in self.plays.values() for reply in play.connection.conversation.owed]
+            if not owing:
+                return
+            play, reply = owing[0]
+            segment = reply.segment
+            if "seq" in reply.free:
+                segment = replace(segment, seq=play.peer.snd_nxt)
+            frame = self.bench.frame_for(segment, play.peer.port, self.bench.port_of(play.connection))
+            self.put(play, frame, note="answered by the model")
+            owed = play.connection.conversation.owed
+            if owed and owed[0] == reply:  # a debt that no segment settles must not be paid for ever
+                play.connection.conversation.owed = owed[1:]
+
+    # What goes out
+
+    def send(self, play: Play, packet: ScapyPacket, *, code: str = "", note: str = "", ours: bool = True) -> None:
+        """Send a packet, its missing fields filled in, through what the network does to it.
+
+        `code`: how it is written in a scenario. Not `ours`: an old duplicate, of which our end knows nothing. Raises
+        ScenarioError where no frame can be made of it.
+        """
+        self.put(play, play.peer.complete(packet), code=code, note=note, ours=ours)
+
+    def put(self, play: Play, frame: bytes, *, code: str = "", note: str = "", ours: bool = True) -> None:
+        """Send a whole frame on a connection: now, never, or behind the next one."""
+        code = code or self.scribe.packet(play, frame)
+        waiting, self.delayed = self.delayed, []
+        lose, delay, self.lose_next, self.delay_next = self.lose_next, self.delay_next, False, False
+        self.scribe.sends(play, code, ours=ours, lost=lose or delay)
+        if lose or delay:
+            self.bench.transmit(play.connection, frame, note=DELAYED if delay else LOST, lost=True)
+            self.delayed = [*waiting, Delayed(play, frame, code)] if delay else waiting
+            return
+        try:
+            self.bench.transmit(play.connection, frame, note=note, ours=ours)
+        finally:
+            for one in waiting:
+                self.scribe.sends(one.play, one.code, ours=False, lost=False)
+                self.bench.transmit(one.play.connection, one.frame, ours=False, note=LATE)
+
+    def _follow(self, entry: Packet | Call) -> None:
+        """Every entry of the record passes here."""
+        play = self.plays.get(entry.connection)
+        if play is not None:
+            play.walks()
+            if isinstance(entry, Packet) and entry.segment is not None:
+                if entry.sender == "peer":
+                    play.sent.append(entry)
+                if play.web is not None and entry.note not in (LOST, DELAYED):
+                    play.web.follows(entry, lambda finding: self._object(play, entry, finding))
+        if self.on_entry is not None:
+            self.on_entry(entry)
+
+    def _object(self, play: Play, packet: Packet, finding: Finding) -> None:
+        packet.problem = self.bench.add(self.bench.problem_of(play.connection, finding, packet, "websocket"))
+
+    # What it comes to
+
+    def result(self) -> Result:
+        """What was seen so far, as reports read it."""
+        bench = self.bench
+        return Result(
+            name=NAME,
+            title="Played by hand",
+            family=self.family,
+            verdict=Verdict.INCONCLUSIVE,
+            peer_address=bench.peer_address,
+            server_address=bench.server_address,
+            isns={
+                c.name: (int(c.peer_isn), None if (y := c.conversation.server_isn) is None else int(y))
+                for c in bench.connections.values()
+            },
+            timeline=bench.timeline,
+            problems=bench.problems,
+            seconds=bench.now(),
+        )
+
+    def finish(self) -> Result:
+        """End the session: the last comparison, and the verdict on all of it."""
+        if not self.over:
+            try:
+                self.bench.await_ends()
+                self.bench.settle()
+            except Stopped:
+                pass
+            except (LinkError, AgentGone, AgentError, CannotRun) as error:
+                self._end(error)
+        result = self.result()
+        conclude(result, self.bench, self._before)
+        return result
