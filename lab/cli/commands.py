@@ -195,6 +195,60 @@ def show(
     raise typer.Exit(show_scenario(name, ground=where, family=family, seed=seed, run_now=run, frames=frames))
 
 
+@app.command(
+    epilog=_examples(
+        "lab explore  at a prompt, in the sandbox: syn, ack, data, fin …; `help` lists the commands",
+        "lab explore --script opening.txt  a command a line; so does lab explore < opening.txt",
+        "lab explore --testbed target --interface eth0 --target 192.0.2.7:80  another server",
+    )
+)
+def explore(
+    ctx: typer.Context,
+    testbed: o.Testbed = o.TestbedName.SANDBOX,
+    interface: o.Interface = None,
+    address: o.Addresses = None,
+    agent: o.Agent = None,
+    token: o.Token = None,
+    token_file: o.TokenFile = None,
+    target: o.Target = None,
+    gateway: o.Gateways = None,
+    allowed: o.Allowed = False,
+    served_by: o.ServedBy = None,
+    echoes: o.Echoes = False,
+    ipv6: Annotated[bool, typer.Option("--ipv6", "-6", help="Over IPv6 instead of IPv4.")] = False,
+    seed: o.Seed = None,
+    script: Annotated[
+        Path | None,
+        typer.Option(
+            "--script",
+            parser=o.path_of,
+            metavar="FILE",
+            help="Commands from a file, one a line, # for comments; - is standard input, which is also read where it "
+            "is no terminal.",
+            show_default=False,
+        ),
+    ] = None,
+    brief: Annotated[
+        bool, typer.Option("--brief", "-b", help="Below each step the ladder alone: no variables, no next moves.")
+    ] = False,
+    as_json: o.Json = False,
+    out: o.Out = Path("lab-out"),
+) -> None:
+    """Play one end of a connection by hand, one segment at a time, and be told what is true.
+
+    After each step: the ladder, both ends' variables, what the kernel's socket says, whether wire, socket and model
+    agree, and what is legal next. Ends with the verdict on all that was seen, and its exit code.
+    """
+    where = ground(ctx, testbed)
+    with uninterrupted():
+        from lab.cli.exploring import Wanted
+        from lab.cli.exploring import explore as play
+
+    family = "ipv6" if ipv6 else "ipv4"
+    wanted = Wanted(where, family, seed=seed, script=script, brief=brief, as_json=as_json, out=out)
+    raise typer.Exit(play(wanted))
+
+
 @app.command()
 def doctor(as_json: o.Json = False) -> None:
     """Say what this machine allows, and for what is missing, what that costs and the command that mends it.

@@ -139,7 +139,10 @@ class Scribe:
         """A segment of ours in a script's words: `TCP(flags="A", seq=x + 1, ack=y + 1)`."""
         read = decode(frame)
         assert isinstance(read, TcpFrame), "the lab's own commands make segments"
-        segment = read.segment
+        return self.written(play, read.segment)
+
+    def written(self, play: Play, segment: Segment) -> str:
+        """The same of a segment."""
         names, (seq, ack) = self.names(play), play.connection.relative(segment, from_peer=True)
         fields = [f'flags="{letters(segment.flags)}"', f"seq={_number(names.x, seq, segment.seq)}"]
         if ACK in segment.flags:

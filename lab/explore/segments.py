@@ -16,7 +16,7 @@ _NO_CONNECTION = (State.CLOSED, State.LISTEN)
 
 def syn(session: Session, rest: str) -> None:
     """SYN: seq=x. On a connection that is over, another life of it begins, with another first number."""
-    play = _ready(session)
+    play = ready(session)
     _nothing_behind(rest, "syn")
     if play.peer.state is State.CLOSED and play.sent and play.connection.conversation.peer.iss is None and play.lives:
         play.peer.anew()
@@ -27,7 +27,7 @@ def syn(session: Session, rest: str) -> None:
 
 def synack(session: Session, rest: str) -> None:
     """SYN+ACK: our answer to a SYN of the server's kernel."""
-    play = _ready(session)
+    play = ready(session)
     _nothing_behind(rest, "synack")
     if play.connection.conversation.server_isn is None:
         raise CommandError(
@@ -40,7 +40,7 @@ def synack(session: Session, rest: str) -> None:
 
 def ack(session: Session, rest: str) -> None:
     """A bare ACK of all that has come."""
-    play = _ready(session)
+    play = ready(session)
     _nothing_behind(rest, "ack")
     _begun(play, "acknowledge", 'send TCP(flags="A", seq=x+1, ack=1)')
     _send(session, play, ACK)
@@ -48,7 +48,7 @@ def ack(session: Session, rest: str) -> None:
 
 def fin(session: Session, rest: str) -> None:
     """FIN+ACK: we have nothing more to say (RFC 9293 §3.10.4)."""
-    play = _ready(session)
+    play = ready(session)
     _nothing_behind(rest, "fin")
     _begun(play, "close", 'send TCP(flags="FA", seq=x+1, ack=1)')
     _send(session, play, FIN | ACK)
@@ -56,7 +56,7 @@ def fin(session: Session, rest: str) -> None:
 
 def rst(session: Session, rest: str) -> None:
     """RST: the connection ends at once (RFC 9293 §3.10.5); in answer to a SYN it says that nobody is here."""
-    play = _ready(session)
+    play = ready(session)
     _nothing_behind(rest, "rst")
     if play.connection.conversation.server_isn is None and not play.sent:
         raise CommandError(
@@ -69,7 +69,7 @@ def rst(session: Session, rest: str) -> None:
 
 def data(session: Session, rest: str) -> None:
     """Text, in as many segments as it takes, each with PSH and ACK."""
-    play = _ready(session)
+    play = ready(session)
     text = octets_of(session, rest, "data")
     if not text:
         raise CommandError("no octets to send", 'say which: `data "hello"`')
@@ -88,7 +88,7 @@ def send_text(session: Session, play: Play, text: bytes) -> None:
 
 def send(session: Session, rest: str) -> None:
     """Any packet, right or wrong, as Scapy writes it."""
-    play = _ready(session)
+    play = ready(session)
     packet, code = packet_of(session, rest, "send")
     session.send(play, packet, code=code)
     play.lives += 1
@@ -96,14 +96,14 @@ def send(session: Session, rest: str) -> None:
 
 def replay(session: Session, rest: str) -> None:
     """The network delivers a segment that our end did not send now: an old duplicate (RFC 9293 §3.5 figure 8)."""
-    play = _ready(session)
+    play = ready(session)
     packet, code = packet_of(session, rest, "replay")
     session.send(play, packet, code=code, note="old duplicate", ours=False)
 
 
 def repeat(session: Session, rest: str) -> None:
     """The same segment again: the last that we sent on this connection, or the one with that number."""
-    play = _ready(session)
+    play = ready(session)
     word = rest.strip().removeprefix("last").strip()
     if not play.sent:
         raise CommandError("nothing was sent on this connection yet", "`syn` begins it")
@@ -165,7 +165,7 @@ def _send(session: Session, play: Play, flags: Flags) -> None:
     session.send(play, TCP(flags=letters(flags)))
 
 
-def _ready(session: Session) -> Play:
+def ready(session: Session) -> Play:
     """The connection in hand, which must lead somewhere."""
     play = session.hand
     if play.connection.server_port is None:

@@ -16,12 +16,12 @@ from lab.explore.errors import CommandError, Over
 from lab.explore.play import Play
 from lab.explore.save import Scribe
 from lab.explore.web import Web
-from lab.scenario.bench import LOST, Bench, Family
+from lab.scenario.bench import Bench, Family
 from lab.scenario.connection import Connection
 from lab.scenario.errors import ScenarioError, Stopped
 from lab.scenario.peer import Peer
 from lab.scenario.play import agent_gone, conclude, profiles
-from lab.scenario.record import Call, Packet, Problem, Result, Standing, Verdict
+from lab.scenario.record import DELAYED, LOST, Call, Packet, Problem, Result, Standing, Verdict
 from lab.scenario.server import Listener, Server, Site
 from lab.scenario.standing import standing
 from lab.server.client import AgentError, AgentGone
@@ -37,8 +37,7 @@ NAME = "explore"
 OWED = 0.6
 """Seconds that a step waits for an ACK that the server may delay (0.5 s at most, RFC 9293 §3.8.6.3)."""
 MOST_ANSWERS = 200
-"""Segments that the model answers with in one step, with `auto on`: two ends that answer each other must not hang us."""
-DELAYED = "delayed on the way"
+"""Segments that the model answers with in one step, with `auto on`: two ends may answer each other without end."""
 LATE = "arrives late"
 
 
@@ -125,12 +124,12 @@ class Session:
         self.hand = play
         return play
 
-    def begin(self) -> None:
+    def begin(self) -> Step:
         """The server's program listens, so that the first SYN meets somebody. A target listens already.
 
         Raises Over where the server is gone already.
         """
-        self.step("", self.listen)
+        return self.step("", self.listen)
 
     def listen(self) -> None:
         """The program listens, on a port of its kernel's choice."""
@@ -151,7 +150,7 @@ class Session:
         return play
 
     def names(self) -> dict[str, int]:
-        """What an expression may call by name, of the connection in hand (RFC 9293 §3.3.1); unknown ones are missing."""
+        """What an expression may call by name, of the connection in hand (RFC 9293 §3.3.1), as far as it is known."""
         play, conversation = self.hand, self.hand.connection.conversation
         end, y = conversation.peer, conversation.server_isn
         known: dict[str, int | None] = {
@@ -270,10 +269,7 @@ class Session:
     def _end(self, error: Exception) -> None:
         """Nothing more can be done here."""
         gone = agent_gone(self.testbed, [*self.bench.problems, Problem(Verdict.INCONCLUSIVE, "")])
-        if gone is not None:
-            said = "the server is gone: its agent has vanished"
-        else:
-            said = str(error).rstrip(".")
+        said = "the server is gone: its agent has vanished" if gone else str(error).rstrip(".")
         self.over = said
         self.bench.problems.append(
             Problem(Verdict.INCONCLUSIVE, said, next_step="`restart` begins anew, with what was seen kept")
@@ -309,6 +305,10 @@ class Session:
     def _heard(self) -> int:
         """How much the server has said."""
         return sum(isinstance(entry, Packet) and entry.sender == "server" for entry in self.bench.timeline)
+
+    def untold(self) -> list[Packet | Call]:
+        """What the record has grown by since the last step was told."""
+        return self.bench.timeline[self._told :]
 
     # What the model answers
 

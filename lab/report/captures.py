@@ -33,18 +33,25 @@ def write_capture(result: Result, out: Path) -> None:
     A run without a packet has none, and an older one of its name is removed. Raises CannotWrite; nothing half-written
     stays behind.
     """
+    path = capture_path(out, result)
+    if not result.packets:
+        with failures(path, option="--out"):
+            path.unlink(missing_ok=True)
+        return
+    write_capture_to(result, path, option="--out")
+    result.capture = str(path)
+
+
+def write_capture_to(result: Result, path: Path, *, option: str) -> None:
+    """Write the run's capture to `path`, its folder made where it is missing. Raises CannotWrite."""
     from lab.wire.pcapng import PcapngWriter
 
-    path = capture_path(out, result)
     calls: dict[int, list[Call]] = defaultdict(list)
     packets = result.packets
     for entry in result.timeline:
         if isinstance(entry, Call):
             calls[entry.after_packet].append(entry)
-    with failures(path, option="--out"):
-        if not packets:
-            path.unlink(missing_ok=True)
-            return
+    with failures(path, option=option):
         path.parent.mkdir(parents=True, exist_ok=True)
         inside = carried(result)
         with PcapngWriter(path) as writer:
@@ -53,7 +60,6 @@ def write_capture(result: Result, out: Path) -> None:
                 carries = inside[packet.number].lines() if packet.number in inside else []
                 comment = comment_of(packet, result, before=before, after=calls[packet.number], carries=carries)
                 writer.write(packet.frame, packet.timestamp, comment, outgoing=packet.sender in ("peer", "kernel"))
-    result.capture = str(path)
 
 
 def comment_of(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lab.report.carried import Carried, carried
 from lab.report.rungs import (
+    NEVER_CAME,
     Repeats,
     ack_of,
     beside_the_point,
@@ -135,6 +137,54 @@ def ladder(
     return lines
 
 
+class GrowingLadder:
+    """A ladder that is drawn while it grows: columns stay where they are, whatever comes."""
+
+    def __init__(self) -> None:
+        self._states: _States = {}
+        self._last: float | None = None
+        self._width = 0
+
+    def columns(self, result: Result, *, width: int, glyphs: Glyphs) -> Line:
+        """Who the lifelines belong to."""
+        return _columns(self._shape(result, width, glyphs), result)
+
+    def lines(self, entries: Sequence[Packet | Call], result: Result, *, width: int, glyphs: Glyphs) -> list[Line]:
+        """What the ladder grows by; `result` holds all that was seen until now.
+
+        Where the width is another than before, the columns are named again.
+        """
+        shape = self._shape(result, width, glyphs)
+        lines: list[Line] = [_columns(shape, result)] if self._width not in (0, shape.width) else []
+        self._width = shape.width
+        for entry in entries:
+            if beside_the_point(entry, result):
+                continue
+            if isinstance(entry, Packet):
+                lines += _packet(shape, entry, result, self._states)
+            else:
+                lines += _call(shape, entry)
+        return lines
+
+    @staticmethod
+    def _shape(result: Result, width: int, glyphs: Glyphs) -> _Shape:
+        width = min(max(width, NARROWEST), WIDEST)
+        tags = max(map(len, result.isns), default=0) + 1 if len(result.isns) > 1 else 0
+        wide = width >= 72
+        return _Shape(
+            glyphs=glyphs,
+            width=width,
+            times=wide,
+            rules=width >= 100,
+            tags=tags,
+            number=3,
+            flags=len("SYN+ACK"),
+            seq=len("seq 10") if wide else 0,
+            ack=len("ack 10") if wide else 0,
+            carried=carried(result),
+        )
+
+
 def heading(result: Result, *, width: int = 80, glyphs: Glyphs = UNICODE) -> list[Line]:
     """Which run it is, what came of it, who the two ends are and with which initial numbers they began."""
     sign, style = mark(result.verdict, glyphs)
@@ -191,6 +241,8 @@ def _packet(shape: _Shape, packet: Packet, result: Result, states: _States) -> l
         arrow = f"{glyphs.left}{glyphs.dash} {label} {glyphs.dash * fill}"
     else:
         arrow = f"{glyphs.dash * 2} {label} {glyphs.dash * (fill - 1)}{glyphs.right}"
+    if packet.segment is not None and packet.note in NEVER_CAME:
+        arrow = _cut_short(arrow, packet.sender, glyphs)
     # A state that has not changed steps back, so that the eye finds those that have.
     was = states.get(packet.connection, (None, None))
     now = states[packet.connection] = packet.peer_state, packet.server_state
@@ -214,6 +266,14 @@ def _packet(shape: _Shape, packet: Packet, result: Result, states: _States) -> l
     for problem in failed:
         lines += _between(shape, f"{glyphs.cross} {in_short(problem, glyphs)}", "bad")
     return lines
+
+
+def _cut_short(arrow: str, sender: str, glyphs: Glyphs) -> str:
+    """An arrow that ends on the way: the last fifth of it was never travelled."""
+    missing = max(3, len(arrow) // 5)
+    if sender == "server":
+        return f"{' ' * missing}{glyphs.cross}" + arrow[missing + 1 :].replace(glyphs.left, glyphs.dash)
+    return f"{arrow[: -missing - 1]}{glyphs.cross}" + " " * missing
 
 
 def _at_the_end(shape: _Shape, packets: list[Packet], result: Result) -> list[Line]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lab.report.carried import Carried
 from lab.report.text import Glyphs, flag_words, said
-from lab.scenario.record import Call, Packet, Problem, Result
+from lab.scenario.record import DELAYED, LOST, Call, Packet, Problem, Result
 from lab.tcp.options import Kind, Option
 from lab.tcp.segment import ACK, SYN, Segment
 
@@ -17,8 +17,8 @@ MOST = 240
 """Of a longer run only the first and the last half of so many entries are drawn, and those that failed."""
 REPEATED = ("retransmission", "repeated", "opens again")
 """Notes on a segment that was sent before, with the same numbers."""
-LOST = "lost on the way"
-"""The note on a segment that its receiver never saw: the script had the network lose it."""
+NEVER_CAME = (LOST, DELAYED)
+"""Notes on a segment that its receiver did not see then: the script had the network lose it, or hold it back."""
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import Literal, NoReturn, Protocol
 
 from lab.scenario.connection import Connection, Received
 from lab.scenario.errors import ScenarioError, Stopped
-from lab.scenario.record import Call, Packet, Problem, Remark, Sender, Verdict, remark
+from lab.scenario.record import LOST, Call, Packet, Problem, Remark, Sender, Verdict, remark
 from lab.tcp.conversation import Conversation
 from lab.tcp.explain import CROSSING
 from lab.tcp.profile import Choice, Profile
@@ -45,9 +45,6 @@ BEFORE_BLAME = 0.3
 
 PATIENCE = 2.0
 """Seconds to wait for what a program or a delayed ACK (0.5 s, RFC 9293 §3.8.6.3) brings; a busy machine keeps it."""
-
-LOST = "lost on the way"
-"""The note on a segment that did not arrive."""
 
 FENCE = "fence: a SYN to a closed port, whose RST proves that all before it was handled"
 

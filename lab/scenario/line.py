@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import NoReturn
 
-from lab.scenario.bench import LOST, PATIENCE, Bench
+from lab.scenario.bench import PATIENCE, Bench
 from lab.scenario.errors import ScenarioError
 from lab.scenario.peer import Peer
-from lab.scenario.record import Packet, Problem, Verdict
+from lab.scenario.record import LOST, Packet, Problem, Verdict
 from lab.scenario.server import Site
 from lab.tcp.endpoint import Endpoint, Offer
 from lab.tcp.outcome import CallError

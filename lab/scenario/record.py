@@ -17,6 +17,12 @@ Sender = Literal["peer", "server", "kernel", "other"]
 """Who sent a frame: the lab, the server under test, the lab's own kernel (which must not), or somebody else."""
 
 
+LOST = "lost on the way"
+"""The note on a segment that its receiver never saw: the script had the network lose it."""
+DELAYED = "delayed on the way"
+"""The note on a segment that its receiver sees later: the script had the network hold it back."""
+
+
 class Verdict(StrEnum):
     """What a run says about the server, best first."""
 

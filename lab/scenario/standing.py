@@ -12,24 +12,24 @@ from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 
 
-def standing(bench: Bench, connection: Connection, *, moves: bool = True) -> Standing:
-    """Ask every witness where the connection stands; `moves`: and the model what is legal next. Changes nothing.
+def standing(bench: Bench, connection: Connection, *, moves: bool = True, kernel: bool = True) -> Standing:
+    """Ask the witnesses where the connection stands; `moves`: and the model what is legal next. Changes nothing.
 
-    Raises AgentGone where the server's agent cannot be asked any more.
+    Not `kernel`: the server's kernel is not asked, as where nobody can be. Raises AgentGone where the server's agent cannot be asked any more.
     """
     conversation, now = connection.conversation, bench.now()
     server = conversation.server
     best = server.best
-    kernel, info = _kernel(bench, connection)
+    state, info = _kernel(bench, connection) if kernel else (None, {})
     objection = ""
-    if kernel is not None and not server.could_be_in(kernel, now):
-        objection = f"the server's kernel is in {kernel}, the model in {best.endpoint.state}"
+    if state is not None and not server.could_be_in(state, now):
+        objection = f"the server's kernel is in {state}, the model in {best.endpoint.state}"
     mine, theirs = conversation.peer_isn, conversation.server_isn
     return Standing(
         connection=connection.name,
         lab=_end(conversation.peer, mine, theirs),
         server=_end(best.endpoint, theirs, mine),
-        kernel=kernel,
+        kernel=state,
         info=info,
         objection=objection,
         rule=best.rule,

@@ -1,0 +1,88 @@
+"""`lab explore`: a session at a prompt, from a script, or led by a lesson."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from lab import __version__
+from lab.cli.ends import end_on_sigterm
+from lab.cli.ground import Ground as Where
+from lab.explore.ground import Ground
+from lab.report.files import folder_for
+from lab.report.json_report import document, dumps
+from lab.report.terminal import Screen
+from lab.scenario.errors import UsageError
+
+if TYPE_CHECKING:
+    from lab.explore.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for."""
+
+    where: Where
+    family: str = "ipv4"
+    seed: int | None = None
+    script: Path | None = None
+    brief: bool = False
+    """The ladder alone, without what stands below it."""
+    as_json: bool = False
+    out: Path = Path("lab-out")
+
+
+def explore(wanted: Wanted) -> int:
+    """Play a session; the exit code of `lab run` for what was seen. Raises UsageError, CannotRun, CannotWrite."""
+    lines, name = _script(wanted)
+    end_on_sigterm()
+    with Ground(wanted.where.testbed, wanted.where.options, wanted.family) as ground:  # type: ignore[arg-type]
+        from lab.explore.session import Session  # and Scapy with it, while the sandbox's helper starts
+        from lab.explore.shell import Shell, play_script
+
+        folder_for(wanted.out, option="--out")
+        seed = secrets.randbelow(2**32) if wanted.seed is None else wanted.seed
+
+        def begin() -> Session:
+            return Session(ground.fresh(), ground.family, seed=seed)
+
+        screen = Screen(stderr=wanted.as_json)
+        shell = Shell(begin, screen, panel=not wanted.brief, out=wanted.out)
+        code = 0
+        if lines is None:
+            from lab.explore.prompt import converse
+
+            converse(shell, wanted.out)
+        else:
+            code = play_script(shell, lines, name)
+        shell.end()
+        run = shell.run(__version__, wanted.where.testbed)
+    if wanted.as_json:
+        encoding = cast(str | None, getattr(sys.stdout, "encoding", None)) or "ascii"
+        sys.stdout.write(dumps(document(run, timeline=True), ascii_only=not encoding.lower().startswith("utf")))
+    if code:
+        return code
+    if lines is None and not any(result.packets for result in run.results):
+        return 0  # somebody has had a look, and left
+    return run.exit_code
+
+
+def _script(wanted: Wanted) -> tuple[list[str] | None, str]:
+    """The lines of the script, and what it is called; None where a person types. Raises UsageError."""
+    if wanted.script is None and sys.stdin.isatty():
+        if wanted.as_json:
+            raise UsageError("--json is for scripts: `lab explore --json < script`, or --script FILE")
+        return None, ""
+    if wanted.script is None or str(wanted.script) == "-":
+        try:
+            return sys.stdin.read().splitlines(), "standard input"
+        except (UnicodeDecodeError, ValueError):
+            raise UsageError("standard input is no text: a script has a command a line") from None
+    try:
+        return wanted.script.read_text(encoding="utf-8").splitlines(), str(wanted.script)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (getattr(error, "strerror", None) or "it is no text").lower()
+        raise UsageError(f"--script: cannot read {wanted.script}: {reason}") from None

@@ -1,0 +1,1 @@
+"""Playing one end of a connection by hand, one segment at a time: `lab explore`."""

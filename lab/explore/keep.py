@@ -1,0 +1,42 @@
+"""Commands that write files: the session as a scenario, its packets as a capture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.explore.errors import CommandError
+from lab.explore.looks import Page
+from lab.report.captures import write_capture_to
+from lab.report.files import write_whole
+from lab.report.text import Line, wrapped
+
+
+def save(page: Page, rest: str) -> list[Line]:
+    """What was done, as a scenario that `lab run` plays."""
+    path = _path(rest, "save", ".py", "story.py")
+    if not page.session.lines:
+        raise CommandError("nothing was done yet that could be saved", "`syn` begins")
+    write_whole(path, page.session.scribe.script(path), option="save")
+    return wrapped(f"{path}: `lab run {path}` plays it again", page.width, whole=True)
+
+
+def pcap(page: Page, rest: str) -> list[Line]:
+    """Every packet so far, each with a comment, for Wireshark."""
+    path = _path(rest, "pcap", ".pcapng", "session.pcapng")
+    result = page.session.result()
+    if not result.packets:
+        raise CommandError("no packet has gone either way", "`syn` sends the first")
+    write_capture_to(result, path, option="pcap")
+    return wrapped(f"{path}: {len(result.packets)} packets, `lab layers {path}` shows them", page.width, whole=True)
+
+
+def _path(text: str, command: str, suffix: str, example: str) -> Path:
+    word = text.strip().strip("\"'")
+    if not word:
+        raise CommandError("where to", f"name a file: `{command} {example}`")
+    path = Path(word).expanduser()
+    if path.suffix != suffix:
+        path = path.with_name(path.name + suffix)
+    if path.is_dir():
+        raise CommandError(f"{path} is a folder", f"name a file in it: `{command} {path / example}`")
+    return path

@@ -1,0 +1,236 @@
+"""Commands that look and change nothing: why, layers, diagram, predict, states, ladder, legal."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lab.explore.errors import CommandError
+from lab.explore.session import Session
+from lab.explore.view import every_way, outcome, segment_in_words
+from lab.report.ladder import ladder as whole_ladder
+from lab.report.text import Glyphs, Line, wrapped
+from lab.scenario.record import Packet
+from lab.tcp.prediction import Answer, predict
+from lab.tcp.profile import CHOICES
+from lab.wire.codec import TcpFrame, decode
+
+MOST_RULES = 2
+"""Requirements of a section that `why` quotes."""
+ALIKE = 3
+"""Words that a requirement must share with the sentence that explains, to be quoted beside it."""
+_SMALL = frozenset({"the", "and", "its", "that", "for", "has", "not", "with", "was", "are", "may", "one"})
+_MARGIN = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where something is to be shown."""
+
+    session: Session
+    width: int
+    glyphs: Glyphs
+
+
+def why(page: Page, rest: str) -> list[Line]:
+    """The last reaction, with the rule and its section."""
+    session, glyphs = page.session, page.glyphs
+    play = session.hand
+    best = play.connection.conversation.server.best
+    if not play.sent and play.connection.last_seen is None:
+        raise CommandError("nothing has happened on this connection", "`syn` begins it")
+    lines: list[Line] = []
+    last = play.connection.last_seen
+    if last is not None and last.segment is not None:
+        said = play.connection.notation(last.segment, from_peer=False).removeprefix("< ")
+        lines += wrapped(f"The server's last segment: {glyphs.left} {said} (frame {last.number}).", page.width)
+    if best.why:
+        lines += wrapped(f"Why: {best.why}.", page.width, style="head")
+    else:
+        lines += wrapped("Nothing has come that the server's end had to decide about.", page.width)
+    if best.rule:
+        lines.append([("Rule: ", "dim"), (best.rule, "")])
+    for choice in best.choices:
+        one = CHOICES[choice]
+        lines += wrapped(f"{one.verdict}: {one.says} ({one.source or one.section})", page.width, style="warn")
+    lines += _requirements(best.rule, f"{best.why} {best.endpoint.state}", page)
+    owed = play.connection.conversation.owed
+    for reply in owed:
+        said = segment_in_words(reply.segment)
+        lines += wrapped(f"Your end owes an answer: {said} ({reply.rule}).", page.width, style="good")
+    return lines
+
+
+def _requirements(rule: str, why: str, page: Page) -> list[Line]:
+    """What the tables have of that section and speaks of the same things."""
+    from lab.requirements import requirements
+
+    document, _, section = rule.partition(" §")
+    tables = {"RFC 9293": "rfc9293", "RFC 6455": "rfc6455"}
+    if document not in tables or not section:
+        return []
+    section = section.split()[0]
+    found = [r for r in requirements().values() if r.table == tables[document] and r.section == section]
+    about = _words(why)
+    found = sorted(found, key=lambda r: -len(about & _words(r.requirement)))
+    close = [r for r in found if len(about & _words(r.requirement)) >= ALIKE][:MOST_RULES]
+    lines: list[Line] = []
+    for one in close:
+        lines += wrapped(
+            f"{one.level}: {one.requirement} ({one.id})", page.width, style="dim", first=_MARGIN, then=_MARGIN * 2
+        )
+    return lines
+
+
+def _words(text: str) -> frozenset[str]:
+    """What a sentence is about: its words, but for the small ones."""
+    return frozenset(word for word in re.findall(r"[A-Za-z]+", text.lower()) if len(word) > 2) - _SMALL
+
+
+def layers(page: Page, rest: str) -> list[Line]:
+    """The last packet, or that one, by its layers."""
+    from lab.layers.dissect import dissect
+    from lab.report.layers import Capture
+    from lab.report.layers import page as layers_page
+
+    packets = [entry for entry in page.session.bench.timeline if isinstance(entry, Packet)]
+    if not packets:
+        raise CommandError("no packet has gone either way", "`syn` sends the first")
+    word = rest.strip()
+    if word and not word.lstrip("-").isdigit():
+        raise CommandError(f"{word} is no packet", f"say its number, 1 to {len(packets)}, or nothing for the last")
+    number = int(word) if word else len(packets)
+    number = number if number > 0 else len(packets) + 1 + number
+    if not 1 <= number <= len(packets):
+        raise CommandError(f"there is no packet {word}", f"there are {len(packets)}")
+    first = packets[0].timestamp
+    times = [round(p.timestamp - first, 6) for p in packets]
+    return layers_page(
+        Capture(dissect([p.frame for p in packets]), times), number, width=page.width, glyphs=page.glyphs
+    )
+
+
+def diagram(page: Page, rest: str) -> list[Line]:
+    """The state machine, with the way walked so far and where both ends are."""
+    from lab.report.diagram import Way
+    from lab.report.diagram import diagram as drawn
+
+    ours, theirs = page.session.hand.ways
+    ways = (Way("lab", "peer", tuple(ours)), Way("server", "server", tuple(theirs)))
+    return drawn(ways, width=page.width, glyphs=page.glyphs)
+
+
+def predict_(page: Page, rest: str) -> list[Line]:
+    """What would come back, without sending."""
+    session = page.session
+    play = session.hand
+    frame, sent_as = _imagined(session, rest)
+    read = decode(frame)
+    if not isinstance(read, TcpFrame):
+        raise CommandError("the model knows what comes of TCP segments only", "`send` sends it, and shows what comes")
+    mine = (read.sport, read.dport) == (play.peer.port, play.connection.server_port)
+    if not mine or read.source != session.bench.peer_address or read.destination != session.bench.server_address:
+        raise CommandError("that would belong to another connection", "leave ports and addresses out")
+    sound = read.checksum_correct and read.ip_checksum_correct and not read.truncated
+    answers = predict(play.connection.conversation, read.segment, session.bench.now(), sound=sound)
+    lines: list[Line] = [[("if you sent ", "dim"), (f"{page.glyphs.right} {sent_as}", "peer")]]
+    for i, answer in enumerate(answers):
+        lines += _answer(answer, page, other=i > 0)
+    return lines
+
+
+def _answer(answer: Answer, page: Page, *, other: bool) -> list[Line]:
+    said = outcome(answer, page.glyphs)
+    lines = wrapped(("or: " if other else "") + said, page.width, first=_MARGIN, then=_MARGIN * 2)
+    because = f"{answer.why} ({answer.rule})" if answer.why else answer.rule
+    lines += wrapped(because, page.width, style="dim", first=_MARGIN * 2, then=_MARGIN * 2)
+    for notice in answer.notices:
+        lines += wrapped(f"the server's program is told: {notice}", page.width, style="dim", first=_MARGIN * 2)
+    lines += wrapped(f"so says: {', '.join(answer.profiles)}", page.width, style="dim", first=_MARGIN * 2)
+    for segment in answer.owes:
+        lines += wrapped(f"then you owe {segment_in_words(segment)}", page.width, style="good", first=_MARGIN * 2)
+    return lines
+
+
+def _imagined(session: Session, text: str) -> tuple[bytes, str]:
+    """The frame that a command would send, and how it is written."""
+    from lab.explore import segments
+
+    word, _, more = text.strip().partition(" ")
+    if not word:
+        raise CommandError("which segment", '`predict fin`, `predict data "hello"`, `predict TCP(flags="S", seq=x+7)`')
+    plain = {
+        "syn": "S",
+        "synack": "SA",
+        "ack": "A",
+        "fin": "FA",
+        "rst": "R",
+    }
+    play = session.hand
+    segments.ready(session)
+    if word in plain and not more.strip():
+        from scapy.layers.inet import TCP
+
+        frame = play.peer.complete(TCP(flags=plain[word]))
+    elif word == "data":
+        from scapy.layers.inet import TCP
+
+        octets = segments.octets_of(session, more, "predict data")
+        frame = play.peer.complete(TCP(flags="PA") / octets[: segments.MSS])
+    else:
+        packet, _ = segments.packet_of(session, more if word in ("send", "replay") else text, "predict")
+        frame = play.peer.complete(packet)
+    read = decode(frame)
+    if isinstance(read, TcpFrame):
+        return frame, play.connection.notation(read.segment, from_peer=True).removeprefix("> ")
+    return frame, word
+
+
+def legal(page: Page, rest: str) -> list[Line]:
+    """Every move that the model allows now, some that it does not, and every way in which they may be answered."""
+    from lab.scenario.standing import standing
+
+    play = page.session.hand
+    where = standing(page.session.bench, play.connection, kernel=False)
+    width, glyphs = min(page.width, 120), page.glyphs
+    lines: list[Line] = [[("legal now", "head")]]
+    for move in where.legal:
+        lines += every_way(move, where, "", width=width, glyphs=glyphs)
+    lines.append([("not legal, and what it would provoke", "head")])
+    for move in where.illegal:
+        written = page.session.scribe.written(play, move.segment) if move.segment else ""
+        lines += every_way(move, where, f"send {written}", width=width, glyphs=glyphs)
+    return lines
+
+
+def states(page: Page, rest: str) -> list[Line]:
+    """Every connection: both ends by the model, and the kernel's own word."""
+    session, glyphs = page.session, page.glyphs
+    lines: list[Line] = [[("    port   lab           server        kernel", "dim")]]
+    for play in session.plays.values():
+        connection = play.connection
+        kernel = "-"
+        if not session.over and connection.server_port is not None:
+            kernel = str(session.bench.ask_state(connection) or "cannot be asked")
+        here = glyphs.right if play is session.hand else " "
+        lines.append(
+            [
+                (f"{here} {play.name:2}", "head"),
+                (f"{connection.peer_port:<7}", ""),
+                (f"{connection.peer_state:14}", "peer"),
+                (f"{connection.server_state:14}", "server"),
+                (kernel, "server"),
+                (f"  WebSocket {play.web.state}" if play.web else "", ""),
+            ]
+        )
+    return lines
+
+
+def ladder(page: Page, rest: str) -> list[Line]:
+    """The whole ladder so far."""
+    return whole_ladder(page.session.result(), width=page.width, glyphs=page.glyphs)
+
+
+def history(page: Page, rest: str) -> list[Line]:
+    """The commands that were done."""
+    return [[(f"{i:3}  ", "dim"), (line, "")] for i, line in enumerate(page.session.lines, 1)]

@@ -1,0 +1,186 @@
+"""The shell of a session: takes lines one after another, does them, and shows what came of them.
+
+A prompt and a script feed it alike, so that what is shown and how it ends do not depend on who types.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from lab.explore.commands import find
+from lab.explore.errors import CommandError, Over, Quit
+from lab.explore.help import told
+from lab.explore.looks import Page
+from lab.explore.session import Session, Step
+from lab.explore.view import View
+from lab.report.captures import write_capture
+from lab.report.files import CannotWrite
+from lab.report.terminal import Screen
+from lab.report.text import Line, count, mark, wrapped
+from lab.scenario.record import Result, Run, Verdict
+from lab.testbed.base import Testbed
+
+Begin = Callable[[Testbed | None], Testbed]
+"""Gives new ground, and takes back the old one."""
+
+
+class Shell:
+    """Does what is typed."""
+
+    def __init__(self, begin: Callable[[], Session], screen: Screen, *, panel: bool = True, out: Path) -> None:
+        self._begin = begin
+        self.screen = screen
+        self.out = out
+        self.view = View(screen.glyphs, panel=panel)
+        self.ended: list[Result] = []
+        """What earlier sessions came to: `restart` ends one."""
+        self.steps: list[Step] = []
+        self._drawn = 0
+        self.session = self._start()
+
+    def _start(self) -> Session:
+        session = self._begin()
+        session.on_wait = self._draw_meanwhile
+        self._drawn = 0
+        self.view = View(self.screen.glyphs, panel=self.view.panel)
+        self.show(self.view.head(session, self.screen.width))
+        self.session = session
+        self._show_step(session.begin())
+        return session
+
+    # Lines
+
+    def do(self, line: str) -> Step | None:
+        """Do one line; the step that came of it, where it was one. Raises CommandError, Over, Quit, CannotWrite."""
+        line = line.strip()
+        if not line or line.startswith("#"):
+            return None
+        command, rest = find(line)
+        if command.name == "restart":
+            self.end()
+            self._start()
+            return None
+        if command.name == "help":
+            self.show(told(rest, min(self.screen.width, 100)))
+            return None
+        if command.look is not None:
+            page = Page(self.session, self.screen.width, self.screen.glyphs)
+            self.show([*command.look(page, rest), []])
+            return None
+        assert command.act is not None, "a command acts or looks"
+        act = command.act
+        if command.name == "quit":
+            act(self.session, rest)
+        with self._interruptible():
+            step = self.session.step(line, lambda: act(self.session, rest))
+        self.steps.append(step)
+        self._show_step(step)
+        return step
+
+    def overhear(self) -> list[Line]:
+        """What came while nobody typed, drawn; nothing where nothing did."""
+        step = self.session.overhear()
+        if step is None:
+            return []
+        return self.view.step(step, self.session, self.screen.width)
+
+    def complain(self, error: Exception) -> None:
+        """Say what cannot be done."""
+        self.show(wrapped(str(error), min(self.screen.width, 100), style="warn", first=f"{self.screen.glyphs.warn} "))
+
+    def show(self, lines: list[Line]) -> None:
+        """Print."""
+        self.screen.show(lines)
+        self.screen.console.file.flush()
+
+    def _show_step(self, step: Step) -> None:
+        self.show([*self.view.step(step, self.session, self.screen.width, drawn=self._drawn), []])
+        self._drawn = 0
+
+    def _draw_meanwhile(self) -> None:
+        """Inside a step that takes its time: draw what has come since."""
+        fresh = self.session.untold()[self._drawn :]
+        if fresh:
+            self._drawn += len(fresh)
+            self.show(self.view.entries(self.session, self.screen.width, fresh))
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Let a Ctrl-C end what waits, and nothing else: half a step would be in nobody's record."""
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            self.session.interrupted = True
+
+        self.session.interrupted = False
+        before = signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    # The end
+
+    def end(self) -> Result:
+        """End this session: its verdict, its capture."""
+        session = self.session
+        result = session.finish()
+        fresh = session.untold()
+        if fresh:
+            self.show(self.view.entries(session, self.screen.width, fresh))
+        session.testbed.close()
+        self.ended.append(result)
+        try:
+            write_capture(result, self.out)
+        except CannotWrite as error:
+            self.complain(error)
+        self.show(_verdict(result, session, self.screen))
+        return result
+
+    def run(self, version: str, testbed: str) -> Run:
+        """All sessions of this shell, as a run of `lab run`: its exit code is that of their verdicts."""
+        return Run(version, testbed, self.session.testbed.kernel, self.session.seed, results=self.ended)
+
+
+def _verdict(result: Result, session: Session, screen: Screen) -> list[Line]:
+    sign, style = mark(result.verdict, screen.glyphs)
+    steps, packets = count(len(session.lines), "step"), count(len(result.packets), "packet")
+    lines: list[Line] = [
+        [(f"{sign} {result.verdict}", style), (f"  {steps}, {packets}, {count(result.checks, 'check')}", "")]
+    ]
+    violated = [p for p in result.problems if p.verdict is Verdict.VIOLATES]
+    if violated:
+        lines += wrapped(violated[0].message, screen.width, style="bad", first="  ")
+    elif result.verdict is Verdict.INCONCLUSIVE and result.problems:
+        lines += wrapped(result.problems[0].message, screen.width, style="warn", first="  ")
+    for remark in result.remarks:
+        lines += wrapped(f"{remark.verdict}: {remark.says}", screen.width, style="dim", first="  ", then="    ")
+    if result.capture:
+        lines += wrapped(f"capture in {result.capture}", screen.width, style="dim", first="  ", whole=True)
+    lines.append([(f"  seed {session.seed}", "dim")])
+    return lines
+
+
+def play_script(shell: Shell, lines: list[str], name: str) -> int:
+    """Do each line of a script; 0, or 2 where one cannot be done: the rest is left undone."""
+    for number, line in enumerate(lines, 1):
+        line = line.rstrip("\n")
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        shell.show([[("> ", "dim"), (line.strip(), "head")]])
+        try:
+            shell.do(line)
+        except Quit:
+            return 0
+        except CommandError as error:
+            sys.stdout.flush()
+            shell.complain(CommandError(f"{name}:{number}: {error}"))
+            return 2
+        except (Over, CannotWrite) as error:
+            shell.complain(error)
+            return 0
+    return 0

@@ -1,0 +1,204 @@
+"""What is shown after each step: the ladder's new lines, both ends' variables, the witnesses, what may come next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.explore.session import Session, Step
+from lab.explore.web import Web
+from lab.report.ladder import GrowingLadder
+from lab.report.problem import problem_lines
+from lab.report.text import Glyphs, Line, cut, flag_words, wrapped
+from lab.scenario.record import End, Standing
+from lab.tcp.outlook import Answer, Move
+from lab.tcp.segment import Segment
+from lab.tcp.state import State
+from lab.websocket.dialogue import State as WebState
+
+_MARGIN = "  "
+_STATE = 13
+"""Columns of a state."""
+_TYPED = {"data": 'data "hello"', "repeat": "repeat last"}
+_WS_NEXT = {
+    WebState.CONNECTING: ("ws open",),
+    WebState.OPEN: ('ws text "…"', "ws ping", "ws close 1000"),
+    WebState.CLOSING: (),
+    WebState.CLOSED: (),
+}
+
+
+class View:
+    """Draws steps, in as many columns as there are at that moment."""
+
+    def __init__(self, glyphs: Glyphs, *, panel: bool = True) -> None:
+        self.glyphs = glyphs
+        self.panel = panel
+        """Whether the ladder alone is drawn, or what stands below it as well."""
+        self._ladder = GrowingLadder()
+
+    def head(self, session: Session, width: int) -> list[Line]:
+        """The lifelines' names."""
+        return [self._ladder.columns(session.result(), width=width, glyphs=self.glyphs)]
+
+    def step(self, step: Step, session: Session, width: int, *, drawn: int = 0) -> list[Line]:
+        """All that a step has to tell; of its entries the first `drawn` were drawn already."""
+        result = session.result()
+        lines = self._ladder.lines(step.entries[drawn:], result, width=width, glyphs=self.glyphs)
+        for problem in step.problems:
+            lines += [[], *problem_lines(problem, result, width=min(width, 100), glyphs=self.glyphs)]
+        if self.panel and step.standing is not None:
+            web = session.hand.web
+            lines += [[], *panel(step.standing, width=width, glyphs=self.glyphs, web=web, now=session.bench.now())]
+        return lines
+
+    def entries(self, session: Session, width: int, entries: Sequence[object]) -> list[Line]:
+        """What came while the person waits."""
+        return self._ladder.lines(entries, session.result(), width=width, glyphs=self.glyphs)  # type: ignore[arg-type]
+
+
+def panel(standing: Standing, *, width: int, glyphs: Glyphs, web: Web | None = None, now: float = 0.0) -> list[Line]:
+    """Where a connection stands, and what may come next."""
+    width = min(width, 120)
+    lines = _variables(standing, width)
+    lines += _kernel(standing, width, glyphs)
+    lines += _witnesses(standing, width, glyphs)
+    if web is not None:
+        lines += _websocket(web, now, width)
+    return [*lines, *table(standing, width=width, glyphs=glyphs)]
+
+
+def _variables(standing: Standing, width: int) -> list[Line]:
+    names = ("SND.UNA", "SND.NXT", "SND.WND", "RCV.NXT", "RCV.WND")
+    column = 9 if width >= 72 else 8
+    head = _MARGIN + "".ljust(8) + "state".ljust(13) + "".join(name.rjust(column) for name in names)
+    lines: list[Line] = [[(head, "dim")]]
+    for who, style, end in (("lab", "peer", standing.lab), ("server", "server", standing.server)):
+        values = "".join(("-" if v is None else str(v)).rjust(column) for v in _values(end))
+        lines.append([(_MARGIN + who.ljust(8), style), (str(end.state).ljust(13), style), (values, "")])
+    return lines
+
+
+def _values(end: End) -> tuple[int | None, ...]:
+    return end.snd_una, end.snd_nxt, end.snd_wnd, end.rcv_nxt, end.rcv_wnd
+
+
+def _kernel(standing: Standing, width: int, glyphs: Glyphs) -> list[Line]:
+    if standing.kernel is None:
+        return [[(_MARGIN + "kernel".ljust(8), "dim"), ("cannot be asked", "dim")]]
+    line: Line = [(_MARGIN + "kernel".ljust(8), "server"), (str(standing.kernel).ljust(13), "server")]
+    info = standing.info
+    if standing.kernel is State.CLOSED:
+        line.append(("  no socket of this connection", "dim"))
+    elif "rto" in info:
+        said = f"  rto {info['rto'] / 1e6:.3g} s {glyphs.dot} cwnd {info.get('snd_cwnd', 0)} {glyphs.dot} "
+        said += f"unacked {info.get('unacked', 0)} {glyphs.dot} retransmits {info.get('total_retrans', 0)}"
+        line.append((cut(said, width - 23, glyphs), "dim"))
+    return [line]
+
+
+def _witnesses(standing: Standing, width: int, glyphs: Glyphs) -> list[Line]:
+    rule = f" ({standing.rule})" if standing.rule else ""
+    if standing.objection:
+        return wrapped(
+            f"{glyphs.cross} {standing.objection}{rule}", width, style="bad", first=_MARGIN, then=_MARGIN + "  "
+        )
+    agree = "wire, socket and model agree" if standing.kernel is not None else "wire and model agree"
+    return wrapped(f"{glyphs.check} {agree}{rule}", width, style="good", first=_MARGIN, then=_MARGIN + "  ")
+
+
+def _websocket(web: Web, now: float, width: int) -> list[Line]:
+    owed = [f"the server owes {one.what} ({one.section})" for one in web.owed(now)]
+    may = _WS_NEXT[web.state] if web.dialogue.request is None or web.state is not WebState.CONNECTING else ()
+    said = (
+        f"WebSocket {web.state}" + (": " if owed or may else "") + "; ".join([*owed, *([", ".join(may)] * bool(may))])
+    )
+    return wrapped(said, width, first=_MARGIN, then=_MARGIN + "  ")
+
+
+def table(standing: Standing, *, width: int, glyphs: Glyphs) -> list[Line]:
+    """What may come next, a line each: what is done, what the server says to it, where both ends are then."""
+    if not standing.legal and not standing.illegal:
+        return []
+    says = 16 if width >= 72 else 10
+    room = width - len(_MARGIN) - says - 2 * _STATE
+    lines: list[Line] = []
+    otherwise = False
+    for head, some in (("legal now", standing.legal), ("not legal", standing.illegal)):
+        if some:
+            columns = ("server says".ljust(says) if says > 10 else "says".ljust(says)) + "lab".ljust(_STATE) + "server"
+            lines.append([(_MARGIN + head.ljust(room) + columns, "dim")])
+        for move in some:
+            answer = move.answers[0]
+            more = " *" if len(move.answers) > 1 else ""
+            otherwise = otherwise or bool(more)
+            name, style = _named(move, standing)
+            pieces = wrapped(name + more, room - 3)
+            for i, [(piece, _)] in enumerate(pieces):
+                line: Line = [(_MARGIN + "  ", ""), (piece.ljust(room - 2), style)]
+                if i == 0:
+                    line += _comes(answer, says, standing, glyphs, dim=not move.legal)
+                lines.append(line)
+    if otherwise:
+        lines.append([(_MARGIN + "* or otherwise: `legal` shows every way, and its section", "dim")])
+    return lines
+
+
+def _comes(answer: Answer, says: int, standing: Standing, glyphs: Glyphs, *, dim: bool) -> Line:
+    said = ", ".join(segment_in_words(s) for s in answer.segments)
+    said = f"{glyphs.left} {said}" if said else "nothing"
+    moved = "dim" if dim or answer.lab is standing.lab.state else "peer"
+    theirs = "dim" if dim or answer.server is standing.server.state else "server"
+    ours = str(answer.lab).ljust(_STATE)
+    return [
+        (cut(said, says - 1, glyphs).ljust(says), "dim" if dim else ""),
+        (ours, moved),
+        (str(answer.server), theirs),
+    ]
+
+
+def _named(move: Move, standing: Standing) -> tuple[str, str]:
+    """What is done, and its style."""
+    if not move.legal:
+        assert move.segment is not None, "no call is tried that the model does not allow"
+        return f"{flag_words(move.segment.flags)}: {move.about}", "warn"
+    return typed(move, standing) + (f"  {move.about}" if move.due else ""), "good" if move.due else ""
+
+
+def typed(move: Move, standing: Standing) -> str:
+    """What a person types to make a legal move."""
+    if move.by == "lab":
+        return _TYPED.get(move.name, move.name)
+    if move.name == "close" and standing.server.state is State.LISTEN:
+        return "server stop"
+    return f"server {move.name}" + (' "hello"' if move.name == "send" else "")
+
+
+def every_way(move: Move, standing: Standing, as_typed: str, *, width: int, glyphs: Glyphs) -> list[Line]:
+    """A move with each way in which it may be answered, and each section."""
+    style = "good" if move.due else "" if move.legal else "warn"
+    lines: list[Line] = [[(_MARGIN, ""), (as_typed or typed(move, standing), style)]]
+    if move.about:
+        lines[0].append((f"  {glyphs.dot} {move.about}", "dim"))
+    for i, answer in enumerate(move.answers):
+        said = ("or " if i else "") + outcome(answer, glyphs)
+        lines += wrapped(f"{said}  ({answer.rule})", width, style="dim", first=_MARGIN * 3, then=_MARGIN * 4)
+    return lines
+
+
+def outcome(answer: Answer, glyphs: Glyphs) -> str:
+    """What comes of it, in a line: what the server says, and where both ends are then."""
+    said = ", ".join(f"{glyphs.left} {segment_in_words(s)}" for s in answer.segments) or "silence"
+    if answer.due and answer.segments:
+        said += f" within {answer.due:g} s"
+    return f"{said} {arrow(glyphs)} lab {answer.lab}, server {answer.server}"
+
+
+def arrow(glyphs: Glyphs) -> str:
+    """ "Leads to"."""
+    return "→" if glyphs.right == "►" else "->"
+
+
+def segment_in_words(segment: Segment) -> str:
+    """The control bits and what it carries."""
+    said = flag_words(segment.flags)
+    return said + (f" len {len(segment.payload)}" if segment.payload else "")
