@@ -46,19 +46,21 @@ def explore(wanted: Wanted) -> int:
         folder_for(wanted.out, option="--out")
         seed = secrets.randbelow(2**32) if wanted.seed is None else wanted.seed
 
-        def begin() -> Session:
-            return Session(ground.fresh(), ground.family, seed=seed)
+        def begin(name: str) -> Session:
+            return Session(ground.fresh(), ground.family, seed=seed, name=name)
 
         screen = Screen(stderr=wanted.as_json)
         shell = Shell(begin, screen, panel=not wanted.brief, out=wanted.out)
         code = 0
-        if lines is None:
-            from lab.explore.prompt import converse
+        try:
+            if lines is None:
+                from lab.explore.prompt import converse
 
-            converse(shell, wanted.out)
-        else:
-            code = play_script(shell, lines, name)
-        shell.end()
+                converse(shell, wanted.out)
+            else:
+                code = play_script(shell, lines, name)
+        finally:
+            shell.end()  # also when a signal ends it: what was seen is worth its capture
         run = shell.run(__version__, wanted.where.testbed)
     if wanted.as_json:
         encoding = cast(str | None, getattr(sys.stdout, "encoding", None)) or "ascii"

@@ -75,11 +75,15 @@ class Session:
         family: Family,
         *,
         seed: int,
+        name: str = NAME,
         wrap: bool = False,
-        script: Path = Path("explore"),
         on_entry: Callable[[Packet | Call], None] | None = None,
     ) -> None:
-        """`seed` chooses ports and initial numbers; `wrap`: the first number is the last of the circle."""
+        """`seed` chooses ports and initial numbers; `wrap`: the first number is the last of the circle.
+
+        `name` is what it is called in reports and files.
+        """
+        self.name = name
         self.testbed = testbed
         self.family: Family = family
         self.seed = seed
@@ -90,7 +94,7 @@ class Session:
             profiles=profiles(testbed),
             chance=random.Random(f"{seed} {NAME} {family}"),
             wrap=wrap,
-            script=script,
+            script=Path(NAME),
             alone=testbed.name == "sandbox",
             on_entry=self._follow,
         )
@@ -380,7 +384,7 @@ class Session:
         """What was seen so far, as reports read it."""
         bench = self.bench
         return Result(
-            name=NAME,
+            name=self.name,
             title="Played by hand",
             family=self.family,
             verdict=Verdict.INCONCLUSIVE,

@@ -16,23 +16,19 @@ from lab.explore.commands import find
 from lab.explore.errors import CommandError, Over, Quit
 from lab.explore.help import told
 from lab.explore.looks import Page
-from lab.explore.session import Session, Step
+from lab.explore.session import NAME, Session, Step
 from lab.explore.view import View
 from lab.report.captures import write_capture
 from lab.report.files import CannotWrite
 from lab.report.terminal import Screen
 from lab.report.text import Line, count, mark, wrapped
 from lab.scenario.record import Result, Run, Verdict
-from lab.testbed.base import Testbed
-
-Begin = Callable[[Testbed | None], Testbed]
-"""Gives new ground, and takes back the old one."""
 
 
 class Shell:
     """Does what is typed."""
 
-    def __init__(self, begin: Callable[[], Session], screen: Screen, *, panel: bool = True, out: Path) -> None:
+    def __init__(self, begin: Callable[[str], Session], screen: Screen, *, panel: bool = True, out: Path) -> None:
         self._begin = begin
         self.screen = screen
         self.out = out
@@ -44,7 +40,7 @@ class Shell:
         self.session = self._start()
 
     def _start(self) -> Session:
-        session = self._begin()
+        session = self._begin(f"{NAME}-{len(self.ended) + 1}" if self.ended else NAME)
         session.on_wait = self._draw_meanwhile
         self._drawn = 0
         self.view = View(self.screen.glyphs, panel=self.view.panel)
@@ -126,7 +122,7 @@ class Shell:
     # The end
 
     def end(self) -> Result:
-        """End this session: its verdict, its capture."""
+        """End this session: its verdict, its capture. One in which nothing was sent has none of them."""
         session = self.session
         result = session.finish()
         fresh = session.untold()
@@ -134,6 +130,9 @@ class Shell:
             self.show(self.view.entries(session, self.screen.width, fresh))
         session.testbed.close()
         self.ended.append(result)
+        if not result.packets and not session.over:
+            self.show([[("nothing was sent, so there is no verdict", "dim")]])
+            return result
         try:
             write_capture(result, self.out)
         except CannotWrite as error:
