@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.explore.errors import CommandError
 from lab.explore.play import Play
-from lab.explore.save import quoted
+from lab.explore.save import argument
 from lab.explore.segments import octets_of
 from lab.explore.session import Session
 from lab.scenario.server import Socket
@@ -73,7 +73,7 @@ def send(session: Session, rest: str) -> None:
     if not text:
         raise CommandError("no octets to send", 'say which: `server send "hello"`')
     play, socket = _socket(session)
-    _code(session, play, f"send({quoted(text)})")
+    _code(session, play, f"send({argument(text)})")
     socket.send(text)
 
 
@@ -83,7 +83,7 @@ def recv(session: Session, rest: str) -> None:
     end = play.connection.conversation.server.best.endpoint
     if end.receive_buffer:
         waiting = bytes(end.receive_buffer)
-        _code(session, play, f"receives({quoted(waiting)})")
+        _code(session, play, f"receives({argument(waiting)})")
         socket.receives(waiting)
     elif end.fin_received:
         _code(session, play, "receives_end()")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.explore.layout import laid_out
 from lab.scenario.record import Packet
-from lab.tcp.segment import ACK, PSH, SYN, Flags, Segment, letters
+from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, Segment, letters
 from lab.tcp.state import State
 from lab.tcp.world import KEEP_ALIVE, PROBE
 from lab.wire.codec import TcpFrame, decode
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from lab.explore.play import Play
     from lab.explore.session import Session, Step
 
-WIDTH = 120
-"""Columns of a line, as in `scenarios/`."""
 _INDENT = " " * 4
 _UNWRITTEN = ("retransmission", "window update", "overtaken", KEEP_ALIVE, PROBE)
 """Notes of segments that a stack may send at any time: `expect` passes over them by itself."""
 _USUAL_WINDOW = 65535
+LONG = 80
+"""Octets from which on a literal is written in short where it can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,12 @@ class Scribe:
         self._known: set[str] = set()
         self._needs = "agent"
         self._rules: dict[str, None] = {}
-        self._imports: set[str] = set()
+        self._imports: dict[str, set[str]] = {}
+        self._last: Packet | None = None
+        """The segment of the last expectation, which is"""
+        self._said = ""
+        self._data = b""
+        """and what it and those before it carried."""
         self._sent = False
         """Whether something was sent since the last expectation."""
 
@@ -82,7 +87,7 @@ class Scribe:
         """A segment goes out, written as `code`."""
         self.meets(play)
         verb = "send" if ours else "replay"
-        self._add(_call(f"{self.names(play).peer}.{verb}", code, "lost=True" if lost else ""))
+        self._add(f"{self.names(play).peer}.{verb}({code}{', lost=True' * lost})")
         self._sent = not lost
 
     def begins_anew(self, play: Play) -> None:
@@ -94,9 +99,9 @@ class Scribe:
         """Time passes."""
         self._add(f"peer.wait({seconds:g})")
 
-    def uses(self, line: str) -> None:
+    def uses(self, module: str, name: str) -> None:
         """An import that the code written needs."""
-        self._imports.add(line)
+        self._imports.setdefault(module, set()).add(name)
 
     def meets(self, play: Play) -> None:
         """Introduce the connection, where that is not done yet."""
@@ -144,8 +149,12 @@ class Scribe:
     def written(self, play: Play, segment: Segment) -> str:
         """The same of a segment."""
         names, (seq, ack) = self.names(play), play.connection.relative(segment, from_peer=True)
-        fields = [f'flags="{letters(segment.flags)}"', f"seq={_number(names.x, seq, segment.seq)}"]
-        if ACK in segment.flags:
+        fields = [f'flags="{letters(segment.flags)}"']
+        # How long a request is depends on the server's address: where a service is spoken to, what is usual stays out.
+        usual = play.web is not None and SYN not in segment.flags
+        if not (usual and segment.seq == play.peer.snd_nxt):
+            fields.append(f"seq={_number(names.x, seq, segment.seq)}")
+        if ACK in segment.flags and not (usual and segment.ack == play.peer.rcv_nxt):
             fields.append(f"ack={_number(names.y, ack, segment.ack)}")
         if segment.window != _USUAL_WINDOW:
             fields.append(f"window={segment.window}")
@@ -172,21 +181,43 @@ class Scribe:
             data_follows = any(p.segment and p.segment.payload and p.connection == packet.connection for p in seen[i:])
             if not play.told and packet.segment.flags & ~PSH == ACK and data_follows and not packet.segment.payload:
                 continue  # whether the ACK comes alone or with the data is the kernel's and the moment's affair
+            if self._goes_on(packet):
+                continue
             self._body.append(self._expectation(play, packet, packet.segment))
+            self._last = packet
+
+    def _goes_on(self, packet: Packet) -> bool:
+        """Whether it carries on the data before it: how they are cut depends on the segment size of the family."""
+        last, segment = self._last, packet.segment
+        if last is None or last.segment is None or segment is None or not self._body:
+            return False
+        in_row = last.connection == packet.connection and last.segment.end == segment.seq
+        plain = not (segment.flags | last.segment.flags) & (SYN | FIN | RST)
+        if not (in_row and plain and segment.payload and last.segment.payload and self._body[-1] == self._said):
+            return False
+        self._data += segment.payload
+        self._said = f"{self.names(self.session.plays[packet.connection]).peer}.expect_data({argument(self._data)})"
+        self._body[-1], self._last = self._said, packet
+        return True
 
     def _expectation(self, play: Play, packet: Packet, segment: Segment) -> str:
+        self._data = segment.payload
+        self._said = said = self._written_expectation(play, packet, segment)
+        return said
+
+    def _written_expectation(self, play: Play, packet: Packet, segment: Segment) -> str:
         names = self.names(play)
         if not play.told and segment.payload:
-            return f"{names.peer}.expect_data({quoted(segment.payload)})"
+            return f"{names.peer}.expect_data({argument(segment.payload)})"
         shown = segment.flags & ~(PSH | Flags.ECE | Flags.CWR)
         fields = [f'flags="{letters(Flags(shown))}"']
         begins = SYN in segment.flags
-        if not begins:
+        if not begins and play.web is None:
             fields.append(f"seq={_number(names.y, packet.seq, segment.seq)}")
-        if ACK in segment.flags:
+        if ACK in segment.flags and (play.web is None or begins):
             fields.append(f"ack={_number(names.x, packet.ack, segment.ack)}")
         code = f"TCP({', '.join(fields)})" + (f" / {quoted(segment.payload)}" if segment.payload else "")
-        said = _call(f"{names.peer}.expect", code)
+        said = f"{names.peer}.expect({code})"
         return f"{names.y} = {said}.seq" if begins else said
 
     # The file
@@ -199,7 +230,7 @@ class Scribe:
         lines = ["from scapy.layers.inet import TCP", ""]
         others = sorted({"Peer", "Server", "scenario"} | ({"State"} if any("State." in b for b in body) else set()))
         lines.append(f"from lab.scenario import {', '.join(sorted(others, key=_isort))}")
-        lines += sorted(self._imports)
+        lines += [f"from {module} import {', '.join(sorted(some))}" for module, some in sorted(self._imports.items())]
         title = f"Played by hand: {self._in_short()}"
         lines += ["", "", "@scenario(", f"{_INDENT}{quoted(title)},", f"{_INDENT}documents=["]
         lines += [f"{_INDENT * 2}{quoted(rule)}," for rule in self._rules or {"RFC 9293 §3.10": None}]
@@ -209,11 +240,12 @@ class Scribe:
         lines += [")", f"def {name}(peer: Peer, server: Server) -> None:"]
         lines.append(f'{_INDENT}"""Played with `lab explore`: what is expected is what was seen then."""')
         for line in body:
-            lines += textwrap.indent(line, _INDENT).split("\n")
+            lines += laid_out(line, _INDENT)
         return "\n".join(lines) + "\n"
 
     def _in_short(self) -> str:
-        words = [line.split()[0] for line in self.session.lines if line.split()]
+        pairs = ("ws", "server", "lose", "delay")
+        words = [" ".join(w[: 1 + (w[0] in pairs)]) for line in self.session.lines if (w := line.split())]
         return _shortened(", ".join(words) or "nothing")
 
 
@@ -234,34 +266,36 @@ def _number(base: str, relative: int | None, absolute: int) -> str:
 
 
 def quoted(value: str | bytes) -> str:
-    """A literal in double quotes, as the formatter writes it."""
+    """A literal in double quotes, as the formatter writes it; many octets that repeat are multiplied."""
+    if isinstance(value, bytes) and len(value) > LONG:
+        unit = next(
+            (value[:n] for n in range(1, LONG // 2) if value == (value[:n] * (len(value) // n + 1))[: len(value)]), b""
+        )
+        if unit and len(value) % len(unit) == 0:
+            return f"({quoted(unit)} * {len(value) // len(unit)})"
     text = repr(value)
     prefix, quote, body = ("b", text[1], text[2:-1]) if isinstance(value, bytes) else ("", text[0], text[1:-1])
-    if quote == "'" and '"' not in body:
+    double, single = body.count('"'), body.count("'")
+    if quote == "'" and double <= single:
         quote = '"'
-        body = body.replace("\\'", "'")
+        body = body.replace("\\'", "'").replace('"', '\\"')
     return f"{prefix}{quote}{body}{quote}"
 
 
-def _call(verb: str, *arguments: str) -> str:
-    """A call on one line, or on three where that is too long."""
-    inside = ", ".join(a for a in arguments if a)
-    line = f"{verb}({inside})"
-    if len(line) + len(_INDENT) + len("y = ") + len(".seq") <= WIDTH:
-        return line
-    if len(_INDENT * 2 + inside) <= WIDTH:
-        return f"{verb}(\n{_INDENT}{inside}\n)"
-    return f"{verb}(\n" + "".join(f"{_INDENT}{a},\n" for a in arguments if a) + ")"
+def argument(value: bytes) -> str:
+    """The same as a call's only argument, which needs no brackets of its own."""
+    text = quoted(value)
+    return text[1:-1] if text.startswith("(") else text
 
 
-_ASSIGNED = re.compile(r"^(\w+) = ([^\n]+?)(\.seq)?$", re.DOTALL)
+_ASSIGNED = re.compile(r"(\w+) = (.+?)(\.seq)?")
 
 
 def _used(body: list[str]) -> list[str]:
     """The lines without names that nobody asks for: `y = peer.expect(…).seq` becomes `peer.expect(…)`."""
     kept: list[str] = []
     for line in reversed(body):
-        found = _ASSIGNED.match(line)
+        found = _ASSIGNED.fullmatch(line)
         if found is None or any(re.search(rf"\b{found[1]}\b", later) for later in kept):
             kept.append(line)
         elif not found[2].endswith(".iss"):

@@ -25,8 +25,6 @@ MASK = bytes.fromhex("37fa213d")
 """The masking key, RFC 6455 §5.7's own."""
 ECHO = 0.5
 """Seconds to wait for a service's answer that no document promises."""
-_FRAMES = "from lab.websocket.frames import {}"
-_REQUEST = "from lab.websocket.handshake import Request"
 
 
 def open_(session: Session, rest: str) -> None:
@@ -47,7 +45,7 @@ def open_(session: Session, rest: str) -> None:
         session.scribe.calls(f"site = site.at({quoted(path)})")
     _open_tcp(session, play)
     request = Request.upgrade(web.site.authority, web.site.resource, key=KEY)
-    session.scribe.uses(_REQUEST)
+    session.scribe.uses("lab.websocket.handshake", "Request")
     code = f"Request.upgrade(site.authority, site.resource, key={quoted(KEY)}).encode()"
     _send(session, play, request.encode(), code)
     _await(session, lambda: web.dialogue.response is not None or bool(web.dialogue.server_ended), PATIENCE)
@@ -148,7 +146,7 @@ def _frame(session: Session, frame: Frame, code: str, kind: str, *, unmasked: bo
     if web.dialogue.request is None or play.peer.state is State.CLOSED:
         raise CommandError("there is no WebSocket connection here", "`ws open` opens one")
     out = frame if unmasked else frame.masked(MASK)
-    session.scribe.uses(_FRAMES.format(code.partition("(")[0]))
+    session.scribe.uses("lab.websocket.frames", code.partition("(")[0])
     if not unmasked:
         code += f".masked({quoted(MASK)})"
     heard, now = len(web.seen), session.bench.now()
@@ -162,9 +160,7 @@ def _frame(session: Session, frame: Frame, code: str, kind: str, *, unmasked: bo
 def _send(session: Session, play: Play, octets: bytes, code: str) -> None:
     from scapy.layers.inet import TCP
 
-    names, connection = session.scribe.names(play), play.connection
-    seq = f"{names.x} + {play.peer.snd_nxt.ahead_of(connection.peer_isn)}"
-    written = f'TCP(flags="{letters(PSH | ACK)}", seq={seq}) / {code}'
+    written = f'TCP(flags="{letters(PSH | ACK)}") / {code}'
     session.send(play, TCP(flags=letters(PSH | ACK)) / octets, code=written)
 
 
