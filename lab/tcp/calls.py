@@ -199,7 +199,11 @@ def abort(end: Endpoint) -> Outcome:
         r.explain("TIME-WAIT belongs to no program any more: it lasts its time")
         return r.outcome()
     resets = end.state in _RESET_ON_ABORT
-    segment = _reset(r) if resets else None
+    unread = bool(end.receive_buffer) and end.profile.has("half-duplex-close")
+    lost = unread and end.state in (State.CLOSING, State.LAST_ACK)
+    if lost:
+        r.chose("half-duplex-close")  # ABORT alone would say nothing here; data that nobody read make it a RST
+    segment = _reset(r) if resets or lost else None
     r.end_connection(Event.ABORT, "connection reset")
     r.end = evolve(r.end, listening=end.listening and end.state is not State.LISTEN)
     if segment is not None:

@@ -194,6 +194,10 @@ def _reopens(r: Reaction, segment: Segment) -> bool:
         r.chose("time-wait-needs-listener")
         return False
     r.chose("time-wait-reopen")
+    if FIN in segment.flags and end.profile.has("syn-fin-dropped"):
+        r.explain("TIME-WAIT gives way to a SYN, which the listener drops since it carries a FIN as well")
+        r.end_connection(Event.GAVE_WAY)
+        return True
     fresh = evolve(end.without_connection(), state=State.TIME_WAIT, listening=True)
     r.end = fresh
     listener_takes_syn(r, segment, Event.RCV_NEW_SYN)

@@ -15,11 +15,10 @@ from lab.tcp.conversation import Conversation
 from lab.tcp.endpoint import Endpoint
 from lab.tcp.mischief import candidates, driven, name_of, stamped
 from lab.tcp.outcome import CallError, Outcome
-from lab.tcp.prediction import CALLS, HELLO, Answer, predict, predict_call
-from lab.tcp.reaction import make
-from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Segment
+from lab.tcp.prediction import CALLS, HELLO, Answer, early_fin, predict, predict_call
+from lab.tcp.segment import ACK, PSH, RST, SYN, Segment
 from lab.tcp.sequence import Seq
-from lab.tcp.state import SYNCHRONIZED, State
+from lab.tcp.state import SYNCHRONIZED
 
 __all__ = ["Answer", "Move", "illegal_moves", "legal_moves", "predict", "predict_call"]
 
@@ -126,7 +125,8 @@ def _own_segments(conversation: Conversation, now: float, iss: Seq) -> Iterator[
         seen.append(segment)
         owes_ack = owes_ack or segment.flags == ACK
         yield name_of(segment), segment, f"you owe {_WITH_ARTICLE[name_of(segment)]}", not reply.optional
-    for segment in _by_calls(end, now):
+    opening = any(SYN in segment.flags for segment in seen)
+    for segment in _by_calls(end, now, opening):
         segment = stamped(segment, conversation)
         if segment not in seen:
             seen.append(segment)
@@ -140,8 +140,8 @@ def _own_segments(conversation: Conversation, now: float, iss: Seq) -> Iterator[
 _WITH_ARTICLE = {"ack": "an ACK", "synack": "a SYN+ACK", "rst": "a RST"}
 
 
-def _by_calls(end: Endpoint, now: float) -> Iterator[Segment]:
-    """The first segment that each call sends, if the state allows the call."""
+def _by_calls(end: Endpoint, now: float, opening: bool) -> Iterator[Segment]:
+    """The first segment that each call sends, if the state allows the call. `opening`: our SYN+ACK goes out first."""
     calls: tuple[Callable[[], Outcome], ...] = (
         lambda: end.open_active(now),
         lambda: end.send(HELLO, now),
@@ -157,10 +157,8 @@ def _by_calls(end: Endpoint, now: float) -> Iterator[Segment]:
         replies = outcome.replies or after.transmit(now).replies
         if replies:
             yield replies[0].segment
-        elif after.fin_queued and after.state is State.FIN_WAIT_1 and end.state is State.SYN_RECEIVED:
-            # "Form a FIN segment and send it" (RFC 9293 §3.10.4): the model's own ends wait for the ACK of their SYN,
-            # which nobody has to.
-            yield make(after, FIN | ACK, after.snd_nxt, now)
+        elif not opening and (fin := early_fin(end, after, now)) is not None:
+            yield fin
 
 
 def _by_timer(end: Endpoint) -> Segment | None:

@@ -15,6 +15,7 @@ from lab.tcp.debts import after_sending, after_taking
 from lab.tcp.endpoint import Endpoint
 from lab.tcp.evolve import evolve
 from lab.tcp.outcome import CallError, Outcome, Reply
+from lab.tcp.reaction import make
 from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
@@ -30,7 +31,7 @@ class Answer:
 
     segments: tuple[Segment, ...]
     """What the server sends, in order: at once, or within `due`; () is silence. A number in `free` that nobody knows
-    yet, such as the server's first, counts from 0."""
+    yet, such as the server's first, counts from 0; where our end stands in an older connection, `lab` is a guess."""
     due: float
     """0.0: at once; else within so many seconds (a delayed ACK, RFC 9293 §3.8.6.3)."""
     server: State
@@ -111,7 +112,25 @@ def predict_call(conversation: Conversation, name: str, now: float, *, iss: Seq)
             made.append((world, CALLS[name](world.endpoint, now)))
         except CallError:
             continue
-    return _answers(made, lab, now)
+    answers = _answers(made, lab, now, arrived=name not in ("send", "shutdown", "close"))
+    if name == "send" and any(w.endpoint.snd_una != w.endpoint.snd_nxt for w, _ in made):
+        # "A TCP implementation SHOULD implement the Nagle algorithm" (RFC 9293 §3.7.4, SHLD-7); a program may turn it
+        # off (MUST-17), of which nobody tells the model.
+        return tuple(replace(a, optional=True, why=f"{a.why}{_NAGLE}") if a.segments else a for a in answers)
+    return answers
+
+
+_NAGLE = "; or it waits for the ACK of what is on its way (Nagle's algorithm, RFC 9293 §3.7.4)"
+
+
+def early_fin(before: Endpoint, after: Endpoint, now: float) -> Segment | None:
+    """The FIN of a CLOSE in SYN-RECEIVED: "form a FIN segment and send it" (RFC 9293 §3.10.4), where that was the call.
+
+    The model's own ends wait for the ACK of their SYN before they `transmit` it, which nobody has to.
+    """
+    if before.state is not State.SYN_RECEIVED or after.state is not State.FIN_WAIT_1 or after.syn_acked:
+        return None
+    return make(after, FIN | ACK, after.snd_nxt, now)
 
 
 def _has_a_socket_for(name: str, end: Endpoint) -> bool:
@@ -122,17 +141,33 @@ def _has_a_socket_for(name: str, end: Endpoint) -> bool:
         return name == "close"
     if end.state is State.SYN_RECEIVED and end.passive:
         return False
+    if name == "send" and end.state in (State.SYN_SENT, State.SYN_RECEIVED):
+        return False  # it would wait until the connection stands
+    if name == "shutdown" and end.state is State.SYN_RECEIVED:
+        return False  # a socket takes note of it, and nothing comes of it until the connection stands
     return name != "recv" or bool(end.receive_buffer)
 
 
+def _is_released(before: Endpoint, end: Endpoint, now: float) -> bool:
+    """Whether what an end has to send is set free by what arrived. What might have gone out before and did not is on
+    its way by itself, or waits until all before it is acknowledged (Nagle's algorithm, a congestion window).
+    """
+    if not evolve(before, resend=False).transmit(now).replies:
+        return True
+    return before.snd_una != before.snd_nxt and end.snd_una.ahead_of(before.snd_nxt) >= 0
+
+
+_FREE = frozenset({"window", "options"})
 _Ours = tuple[Endpoint, tuple[Reply, ...]]
 
 
-def _answers(outcomes: Iterable[tuple[World, Outcome]], lab: _Ours, now: float) -> tuple[Answer, ...]:
+def _answers(
+    outcomes: Iterable[tuple[World, Outcome]], lab: _Ours, now: float, *, arrived: bool = True
+) -> tuple[Answer, ...]:
     """The outcomes as Answers; those that look alike from outside are one."""
     found: dict[object, Answer] = {}
     for world, outcome in outcomes:
-        replies, end, choices = _with_what_follows(world.endpoint, outcome, now)
+        replies, end, choices = _with_what_follows(world.endpoint, outcome, now, arrived)
         looks = tuple((r.segment.flags, r.segment.seq, r.segment.ack, r.segment.payload) for r in replies)
         due = max((r.due for r in replies), default=0.0) if all(r.due for r in replies) else 0.0
         optional = bool(replies) and all(r.optional for r in replies)
@@ -165,15 +200,19 @@ def _answers(outcomes: Iterable[tuple[World, Outcome]], lab: _Ours, now: float) 
 
 
 def _with_what_follows(
-    before: Endpoint, outcome: Outcome, now: float
+    before: Endpoint, outcome: Outcome, now: float, arrived: bool
 ) -> tuple[tuple[Reply, ...], Endpoint, tuple[str, ...]]:
     """All that goes out, the end after it, and the choices made: also text or a FIN that waited for this."""
     end = outcome.endpoint
     if not end.send_buffer and (not end.fin_queued or end.fin_seq is not None):
         return outcome.replies, end, outcome.choices
     more = evolve(end, resend=False).transmit(now)
-    if not more.replies:
+    if arrived and more.replies and not _is_released(before, end, now):
         return outcome.replies, end, outcome.choices
+    if not more.replies:
+        fin = early_fin(before, end, now)
+        replies = (*outcome.replies, Reply(fin, 0.0, outcome.rule, _FREE)) if fin else outcome.replies
+        return replies, end, outcome.choices
     # What is sent carries the ACK, so that a bare one beside it says nothing more (RFC 9293 §3.10.7.4). One that
     # repeats the last tells of a gap, and goes out by itself.
     first = more.replies[0].segment

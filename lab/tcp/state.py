@@ -57,6 +57,7 @@ class Event(StrEnum):
     TIME_WAIT_TIMEOUT = "time-wait timeout"
     GIVEN_UP_PASSIVE = "nobody acknowledged the SYN,ACK"
     ORPHAN_TIMEOUT = "no FIN came after CLOSE"
+    GAVE_WAY = "gave way to a SYN that the listener drops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,9 @@ STACK_ARROWS: dict[State, dict[Event, Transition]] = {
     },
     _S.FIN_WAIT_2: {
         _E.ORPHAN_TIMEOUT: Transition(_S.CLOSED, "", "RFC 9293 §3.6", "fin-wait-2-timer"),
+    },
+    _S.TIME_WAIT: {
+        _E.GAVE_WAY: Transition(_S.LISTEN, "", "RFC 9293 §3.6.1", "syn-fin-dropped"),
     },
 }
 """Arrows that only a stack's own habit knows, each named by its choice."""
