@@ -65,7 +65,7 @@ def explore(wanted: Wanted) -> int:
     if wanted.as_json:
         encoding = cast(str | None, getattr(sys.stdout, "encoding", None)) or "ascii"
         sys.stdout.write(dumps(document(run, timeline=True), ascii_only=not encoding.lower().startswith("utf")))
-    if code:
+    if code and run.exit_code != 1:  # a violation weighs more than a line that could not be done
         return code
     if lines is None and not any(result.packets for result in run.results):
         return 0  # somebody has had a look, and left

@@ -17,6 +17,7 @@ from lab.explore.commands import COMMANDS
 from lab.explore.errors import CommandError, Over, Quit
 from lab.explore.shell import Shell
 from lab.report.files import CannotWrite
+from lab.report.text import wrapped
 
 HISTORY = ".explore-history"
 """The file in the output folder in which the prompt remembers what was typed."""
@@ -42,6 +43,16 @@ class _Conversation:
 
     async def go(self) -> None:
         shell = self.shell
+        session = shell.session
+        shell.show(
+            wrapped(
+                f"You are the client at {session.bench.peer_address}; the server is {session.bench.server_address}"
+                f"{', ' + session.testbed.kernel if session.testbed.kernel else ''}. `syn` begins, `help` lists the "
+                "commands, Ctrl-D ends.",
+                min(shell.screen.width, 100),
+                style="dim",
+            )
+        )
         while True:
             self._listen()
             try:

@@ -39,6 +39,14 @@ OWED = 0.6
 MOST_ANSWERS = 200
 """Segments that the model answers with in one step, with `auto on`: two ends may answer each other without end."""
 LATE = "arrives late"
+_AGAINST = {
+    "wire": "the wire against the documents: ",
+    "socket": "the socket against the model: ",
+    "model": "the wire against the model: ",
+    "websocket": "the wire against the model of RFC 6455: ",
+    "program": "the program against the model: ",
+}
+"""Who disagrees with whom, where that witness objects."""
 
 
 @dataclass(slots=True)
@@ -261,6 +269,9 @@ class Session:
                 where = standing(bench, self.hand.connection)
             except (AgentGone, AgentError, LinkError) as error:
                 self._end(error)
+        if where is not None and problems and not where.objection:
+            first = problems[0]
+            where = replace(where, objection=f"{_AGAINST.get(first.witness, '')}{first.message}", rule=first.section)
         step = Step(number, line, entries, where, problems)
         self.scribe.notes(step)
         return step

@@ -35,18 +35,25 @@ class View:
         self.panel = panel
         """Whether the ladder alone is drawn, or what stands below it as well."""
         self._ladder = GrowingLadder()
+        self._states: tuple[State, State] | None = None
 
     def head(self, session: Session, width: int) -> list[Line]:
         """The lifelines' names."""
         return [self._ladder.columns(session.result(), width=width, glyphs=self.glyphs)]
 
     def step(self, step: Step, session: Session, width: int, *, drawn: int = 0) -> list[Line]:
-        """All that a step has to tell; of its entries the first `drawn` were drawn already."""
+        """All that a step has to tell; of its entries the first `drawn` were drawn already.
+
+        What came while nobody typed is the ladder's alone, unless an end is in another state now.
+        """
         result = session.result()
         lines = self._ladder.lines(step.entries[drawn:], result, width=width, glyphs=self.glyphs)
         for problem in step.problems:
             lines += [[], *problem_lines(problem, result, width=min(width, 100), glyphs=self.glyphs)]
-        if self.panel and step.standing is not None:
+        states = (step.standing.lab.state, step.standing.server.state) if step.standing else None
+        news = bool(step.line) or states != self._states or bool(step.problems)
+        self._states = states
+        if self.panel and news and step.standing is not None:
             web = session.hand.web
             lines += [[], *panel(step.standing, width=width, glyphs=self.glyphs, web=web, now=session.bench.now())]
         return lines
@@ -168,7 +175,7 @@ def typed(move: Move, standing: Standing) -> str:
     """What a person types to make a legal move."""
     if move.by == "lab":
         return _TYPED.get(move.name, move.name)
-    if move.name == "close" and standing.server.state is State.LISTEN:
+    if move.name == "close" and standing.server.state in (State.CLOSED, State.LISTEN):  # of the listener
         return "server stop"
     return f"server {move.name}" + (' "hello"' if move.name == "send" else "")
 
