@@ -11,6 +11,7 @@ from lab.report.problem import problem_lines
 from lab.report.text import Glyphs, Line, cut, flag_words, wrapped
 from lab.scenario.record import End, Standing
 from lab.tcp.outlook import Answer, Move
+from lab.tcp.profile import RFC9293
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
 from lab.websocket.dialogue import State as WebState
@@ -110,7 +111,8 @@ def _witnesses(standing: Standing, width: int, glyphs: Glyphs) -> list[Line]:
             f"{glyphs.cross} {standing.objection}{rule}", width, style="bad", first=_MARGIN, then=_MARGIN + "  "
         )
     agree = "wire, socket and model agree" if standing.kernel is not None else "wire and model agree"
-    return wrapped(f"{glyphs.check} {agree}{rule}", width, style="good", first=_MARGIN, then=_MARGIN + "  ")
+    habit = "" if standing.profile == RFC9293.name else f", as the profile {standing.profile!r} has it"
+    return wrapped(f"{glyphs.check} {agree}{rule}{habit}", width, style="good", first=_MARGIN, then=_MARGIN + "  ")
 
 
 def _websocket(web: Web, now: float, width: int) -> list[Line]:

@@ -155,8 +155,6 @@ class Standing:
     """What the model allows next, of either end."""
     illegal: tuple[Move, ...] = ()
     """Some of what it does not, and what that would provoke."""
-    owed: tuple[str, ...] = ()
-    """What the server has yet to say: "an ACK within 0.5 s"."""
 
 
 @dataclass(slots=True)

@@ -7,7 +7,6 @@ from lab.scenario.connection import Connection
 from lab.scenario.record import End, Standing
 from lab.tcp.endpoint import Endpoint
 from lab.tcp.outlook import illegal_moves, legal_moves
-from lab.tcp.segment import letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 
@@ -37,11 +36,6 @@ def standing(bench: Bench, connection: Connection, *, moves: bool = True, kernel
         profile=best.endpoint.profile.name,
         legal=tuple(legal_moves(conversation, now, iss=connection.iss, calls=server.told)) if moves else (),
         illegal=tuple(illegal_moves(conversation, now, iss=connection.iss)) if moves else (),
-        owed=tuple(
-            f"{letters(owed.reply.segment.flags)} within {max(owed.until - now, 0.0):.1f} s"
-            for owed in best.owed
-            if owed.reply.due
-        ),
     )
 
 
