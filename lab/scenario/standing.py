@@ -14,7 +14,8 @@ from lab.tcp.state import State
 def standing(bench: Bench, connection: Connection, *, moves: bool = True, kernel: bool = True) -> Standing:
     """Ask the witnesses where the connection stands; `moves`: and the model what is legal next. Changes nothing.
 
-    Not `kernel`: the server's kernel is not asked, as where nobody can be. Raises AgentGone where the server's agent cannot be asked any more.
+    Not `kernel`: the server's kernel is not asked, as where nobody can be. Raises AgentGone where the server's agent
+    cannot be asked any more.
     """
     conversation, now = connection.conversation, bench.now()
     server = conversation.server
