@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab.explore import keep, looks, network, program, segments, ws
+from lab.explore import keep, led, looks, network, program, segments, ws
 from lab.explore.errors import CommandError, Quit
 from lab.explore.looks import Page
 from lab.explore.session import Session
@@ -60,6 +60,9 @@ _NAMES = (
 def _quit(session: Session, rest: str) -> None:
     raise Quit
 
+
+LESSON = "In a lesson"
+"""The group of commands that mean something only where a lesson is under way."""
 
 GROUPS: tuple[Group, ...] = (
     Group(
@@ -192,6 +195,15 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        LESSON,
+        (
+            Command("hint", "", "a hint; the last one says what to type", look=led.hint),
+            Command("answer", "WORD", "answer a question", look=led.answer, examples=("answer 20", "answer y+1")),
+            Command("where", "", "where both ends stand, and what is asked", look=led.where),
+            Command("again", "", "begin this part once more, on a new connection", look=led.again),
+        ),
+    ),
+    Group(
         "The session",
         (
             Command("save", "FILE.py", "what was done, as a scenario for `lab run`", look=keep.save),
@@ -203,6 +215,9 @@ GROUPS: tuple[Group, ...] = (
     ),
 )
 """In the order in which `help` shows them."""
+
+LED: tuple[Command, ...] = next(group.commands for group in GROUPS if group.title == LESSON)
+"""Commands that a lesson answers."""
 
 COMMANDS: dict[str, Command] = {command.name: command for group in GROUPS for command in group.commands}
 

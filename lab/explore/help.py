@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from lab.explore.commands import COMMANDS, GROUPS, Command, find
+from lab.explore.commands import COMMANDS, GROUPS, LESSON, Command, find
 from lab.explore.errors import CommandError
 from lab.report.text import Line, wrapped
 
 _COLUMN = 26
 
 
-def told(rest: str, width: int) -> list[Line]:
-    """What `help` shows. Raises CommandError for a word that is no command."""
+def told(rest: str, width: int, *, lesson: bool = False) -> list[Line]:
+    """What `help` shows; `lesson`: one is under way. Raises CommandError for a word that is no command."""
     if not rest.strip():
-        return _everything(width)
+        return _everything(width, lesson)
     words = rest.strip().lower()
     some = [command for name, command in COMMANDS.items() if name.startswith(words + " ")]
     if some and words not in COMMANDS:
@@ -23,9 +23,11 @@ def told(rest: str, width: int) -> list[Line]:
     return _in_full(command, width)
 
 
-def _everything(width: int) -> list[Line]:
+def _everything(width: int, lesson: bool) -> list[Line]:
     lines: list[Line] = []
     for group in GROUPS:
+        if group.title == LESSON and not lesson:
+            continue
         lines.append([(group.title, "head")])
         for command in group.commands:
             lines += _one_line(command, width)

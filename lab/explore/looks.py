@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from lab.explore.errors import CommandError
+from lab.explore.guide import Guide
 from lab.explore.session import Session
 from lab.explore.view import every_way, outcome, segment_in_words
 from lab.report.ladder import ladder as whole_ladder
@@ -30,6 +31,8 @@ class Page:
     session: Session
     width: int
     glyphs: Glyphs
+    guide: Guide | None = None
+    """Who leads the person, where somebody does."""
 
 
 def why(page: Page, rest: str) -> list[Line]:

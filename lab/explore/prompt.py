@@ -13,7 +13,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
-from lab.explore.commands import COMMANDS
+from lab.explore.commands import COMMANDS, LED
 from lab.explore.errors import CommandError, Over, Quit
 from lab.explore.shell import Shell
 from lab.report.files import CannotWrite
@@ -72,7 +72,8 @@ class _Conversation:
 
     def _mark(self) -> FormattedText:
         name = self.shell.session.hand.name
-        return FormattedText([("bold", f"{name}> ")])
+        guide = self.shell.guide
+        return FormattedText([("bold", f"{guide.mark if guide else name}> ")])
 
     def _toolbar(self) -> FormattedText:
         """Where the connection stands, below the line that is typed."""
@@ -132,6 +133,8 @@ class CommandCompleter(Completer):
         depth = len(line.split()) - (0 if line.endswith(" ") or not line else 1)
         found: dict[str, str] = {}
         for name, one in COMMANDS.items():
+            if one in LED and self.shell.guide is None:
+                continue
             pieces = name.split()
             if len(pieces) > depth and pieces[:depth] == line.split()[:depth] and pieces[depth].startswith(word):
                 rest = " ".join(pieces[depth:]) if depth or len(pieces) == 1 else pieces[0]

@@ -14,6 +14,7 @@ from types import FrameType
 
 from lab.explore.commands import find
 from lab.explore.errors import CommandError, Over, Quit
+from lab.explore.guide import Guide
 from lab.explore.help import told
 from lab.explore.looks import Page
 from lab.explore.session import NAME, Session, Step
@@ -28,7 +29,16 @@ from lab.scenario.record import Result, Run, Verdict
 class Shell:
     """Does what is typed."""
 
-    def __init__(self, begin: Callable[[str], Session], screen: Screen, *, panel: bool = True, out: Path) -> None:
+    def __init__(
+        self,
+        begin: Callable[[str], Session],
+        screen: Screen,
+        *,
+        panel: bool = True,
+        out: Path,
+        guide: Callable[[Shell], Guide] | None = None,
+    ) -> None:
+        """`guide` makes the one who leads the person, where somebody shall."""
         self._begin = begin
         self.screen = screen
         self.out = out
@@ -37,6 +47,7 @@ class Shell:
         """What earlier sessions came to: `restart` ends one."""
         self.steps: list[Step] = []
         self._drawn = 0
+        self.guide = guide(self) if guide is not None else None
         self.session = self._start()
 
     def _start(self) -> Session:
@@ -47,6 +58,9 @@ class Shell:
         self.show(self.view.head(session, self.screen.width))
         self.session = session
         self._show_step(session.begin())
+        if self.guide is not None:
+            self.guide.starts(session)
+            self._show_told()
         return session
 
     # Lines
@@ -62,16 +76,38 @@ class Shell:
             self._start()
             return None
         if command.name == "help":
-            self.show(told(rest, min(self.screen.width, 100)))
+            self.show(told(rest, min(self.screen.width, 100), lesson=self.guide is not None))
             return None
         if command.look is not None:
-            page = Page(self.session, self.screen.width, self.screen.glyphs)
+            page = Page(self.session, self.screen.width, self.screen.glyphs, self.guide)
             self.show([*command.look(page, rest), []])
+            if self.guide is not None:
+                self.guide.looked(command, rest)
+                self._show_told()
             return None
-        assert command.act is not None, "a command acts or looks"
-        act = command.act
         if command.name == "quit":
-            act(self.session, rest)
+            raise Quit
+        if self.guide is None:
+            return self.act(line)
+        self.guide.allows(command, rest)
+        step: Step | None = None
+        try:
+            step = self.act(line)
+        except CommandError as error:
+            if not self.guide.refused(command, rest):
+                raise
+            self.complain(error)
+        if step is not None:
+            self.guide.happened(command, step)
+        self._show_told()
+        return step
+
+    def act(self, line: str) -> Step:
+        """Do a line that is a step, and show what came of it. Raises CommandError, Over."""
+        command, rest = find(line)
+        act = command.act
+        if act is None:
+            raise CommandError(f"`{command.name}` is no step", "only what sends, calls or waits is")
         with self._interruptible():
             step = self.session.step(line, lambda: act(self.session, rest))
         self.steps.append(step)
@@ -83,7 +119,11 @@ class Shell:
         step = self.session.overhear()
         if step is None:
             return []
-        return self.view.step(step, self.session, self.screen.width)
+        lines = self.view.step(step, self.session, self.screen.width)
+        if self.guide is not None:
+            self.guide.overheard(step)
+            lines += self.guide.told(self.screen.width)
+        return lines
 
     def complain(self, error: Exception) -> None:
         """Say what cannot be done."""
@@ -97,6 +137,11 @@ class Shell:
     def _show_step(self, step: Step) -> None:
         self.show([*self.view.step(step, self.session, self.screen.width, drawn=self._drawn), []])
         self._drawn = 0
+
+    def _show_told(self) -> None:
+        assert self.guide is not None
+        if lines := self.guide.told(self.screen.width):
+            self.show([*lines, []])
 
     def _draw_meanwhile(self) -> None:
         """Inside a step that takes its time: draw what has come since."""
