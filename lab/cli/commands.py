@@ -367,3 +367,76 @@ def layers(
     family = "ipv6" if ipv6 else "ipv4"
     asked = Asked(what, tuple(packet or ()), every=every, as_json=as_json, family=family, seed=seed)
     raise typer.Exit(show_layers(asked))
+
+
+@app.command(
+    epilog=_examples(
+        "lab ladder three_segments  a scenario run now",
+        "lab ladder trace.pcapng --connection B --width 100  one connection of a capture",
+        "lab ladder client_first --svg > four.svg  a picture, readable in light and dark; --to-scale for its time",
+        "lab ladder client_first --mermaid >> NOTES.md  a diagram that GitHub draws",
+    )
+)
+def ladder(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCENARIO|CAPTURE",
+            help="A scenario, which is run now in a sandbox, or a pcap or pcapng file of Ethernet frames.",
+            autocompletion=o.complete_name,
+        ),
+    ],
+    text: Annotated[bool, typer.Option("--text", help="As text: this is the default.")] = False,
+    mermaid: Annotated[
+        bool, typer.Option("--mermaid", help="As a Mermaid sequence diagram, in a block of Markdown.")
+    ] = False,
+    svg: Annotated[bool, typer.Option("--svg", help="As an SVG picture.")] = False,
+    to_scale: Annotated[
+        bool,
+        typer.Option("--to-scale", help="With --svg: heights in proportion to time; long pauses are broken."),
+    ] = False,
+    connection: Annotated[
+        str,
+        typer.Option("--connection", metavar="NAME", help="Only this one: A, B, … All by default.", show_default=False),
+    ] = "",
+    frames: Annotated[bool, typer.Option("--frames", help="With the frames that are not TCP.")] = False,
+    width: Annotated[
+        int | None,
+        typer.Option(min=60, max=120, metavar="NUMBER", help="Columns of the text; the terminal's, 80 in a pipe."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            parser=o.path_of,
+            metavar="FILE",
+            help="Write it there, not to standard output; FILE.mmd gets a Mermaid diagram without Markdown's fence.",
+            show_default=False,
+        ),
+    ] = None,
+    ipv6: Annotated[bool, typer.Option("--ipv6", "-6", help="Run the scenario over IPv6 instead of IPv4.")] = False,
+    seed: o.Seed = None,
+) -> None:
+    """Draw a ladder: two lifelines, an arrow for each packet, both ends' states. A scenario is run now; a capture is
+    told again, both ends followed by the model of RFC 9293.
+
+    Ends as the scenario's run does; with 0 for a capture, 3 where it is damaged.
+    """
+    forms = [name for name, said in (("text", text), ("mermaid", mermaid), ("svg", svg)) if said]
+    if len(forms) > 1:
+        raise o.wrong(f"--{' and --'.join(forms)}: say one of them")
+    with uninterrupted():
+        from lab.cli.ladder import Asked, show_ladder
+
+    asked = Asked(
+        what,
+        form="".join(forms) or "text",
+        scaled=to_scale,
+        connection=connection,
+        frames=frames,
+        width=width,
+        out=out,
+        family="ipv6" if ipv6 else "ipv4",
+        seed=seed,
+    )
+    raise typer.Exit(show_ladder(asked))

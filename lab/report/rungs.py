@@ -83,6 +83,11 @@ def shortened(
         yield entry
 
 
+def never_came(packet: Packet) -> bool:
+    """Whether its receiver did not see it when it was sent."""
+    return any(note in packet.note for note in NEVER_CAME)
+
+
 def flags_of(packet: Packet) -> str:
     """Its control bits in words, "" for a frame that is not TCP."""
     return flag_words(packet.segment.flags) if packet.segment else ""

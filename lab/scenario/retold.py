@@ -17,7 +17,7 @@ from lab.layers.fragments import Fragments
 from lab.layers.internet import ipv4, ipv6
 from lab.layers.link import ethernet as read_ethernet
 from lab.scenario.connection import FAR, name_of
-from lab.scenario.record import Call, Packet, Result, Verdict
+from lab.scenario.record import DELAYED, LOST, Call, Packet, Result, Verdict
 from lab.tcp.followed import Followed
 from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
 from lab.tcp.sequence import Seq
@@ -36,9 +36,8 @@ from lab.wire.codec import (
     tcp_part,
 )
 
-LOST: Final = "lost on the way"
 FENCE: Final = "fence: "
-"""How the lab's own comments begin on what its receiver never saw, and on what belongs to no connection of the run."""
+"""How the lab's own comment begins on what belongs to no connection of the run."""
 MOST_FILLED: Final = 64 * 1024 * 1024
 """Octets that are filled in, at most, for those that a capture has cut off."""
 _BY_THE_LAB = re.compile(r"^(lab → server|server → lab)(?: \(connection (\w+)\))?$", re.MULTILINE)
@@ -55,7 +54,8 @@ class _Sent:
     segment: Segment
     right: bool
     """Whether its checksum holds, or was left to the network card."""
-    lost: bool = False
+    fate: str = ""
+    """The lab's word for a segment that its receiver did not see, "" for any other."""
 
 
 @dataclass(slots=True)
@@ -186,7 +186,9 @@ class _Work:
         packet.sender = "peer" if source == connection.left else "server"
         self._hosts.setdefault(packet.frame[6:12], packet.sender == "peer")
         right = _right(decoded, packet.frame)
-        connection.add(_Sent(packet, source, decoded.segment, right, LOST in lines))
+        connection.add(
+            _Sent(packet, source, decoded.segment, right, next((n for n in (LOST, DELAYED) if n in lines), ""))
+        )
 
     def _decoded(self, index: int, packet: Packet) -> object:
         """What the frame says: without VLAN tags, put together where it completes a packet, filled up where cut off."""
@@ -234,6 +236,9 @@ class _Work:
         result = Result(name, "", "ipv4", Verdict.INCONCLUSIVE, judged=False, captured=len(self.packets))
         timeline: list[Packet | Call] = list(self.packets)
         result.timeline = timeline
+        segments = sum(len(connection.sent) for connection in self.connections)
+        many = len(self.connections)
+        result.title = f"{segments:,} segment{'s' * (segments != 1)} of {many:,} connection{'s' * (many != 1)}"
         result.seconds = self.packets[-1].time - self.packets[0].time if self.packets else 0.0
         for connection in self.connections:
             numbers = _follow(connection)
@@ -267,10 +272,10 @@ def _follow(connection: _Connection) -> _Numbers:
         sound = one.right or one.source not in believed
         began = began or SYN in segment.flags
         word = sender.word_for(segment, receiver) if sound else "bad checksum"
-        packet.note = "; ".join(x for x in (LOST if one.lost else "", packet.note, word) if x)
+        packet.note = "; ".join(x for x in (one.fate, packet.note, word) if x)
         if sound or ours:
             sender.sends(segment, packet.time)
-        if sound and began and not (one.lost and ours):
+        if sound and began and not (one.fate and ours):
             receiver.receives(segment, packet.time)
         if SYN in segment.flags and ours:
             numbers.left = numbers.left if left.iss is None else left.iss

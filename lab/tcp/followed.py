@@ -34,6 +34,8 @@ class Followed:
         self._listen_again()
         self._crossing: Segment | None = None
         """A SYN that came while nobody listened: if this end's own SYN comes next, the two have crossed."""
+        self._answered = False
+        """Whether it has sent a SYN with an ACK."""
         self._first: Seq | None = None
         self._high: Seq | None = None
         self._starts: list[int] = []
@@ -53,6 +55,7 @@ class Followed:
         """It was seen to send `segment`."""
         self._worlds = [w for w in self._worlds if _can_send(w, segment)] or self._worlds
         self._worlds = [w.sent(segment, now, implied_calls=True) for w in self._worlds]
+        self._answered = self._answered or SYN | ACK in segment.flags
         if SYN in segment.flags and self._crossing is not None:
             if ACK not in segment.flags:
                 self.receives(self._crossing, now)
@@ -84,12 +87,16 @@ class Followed:
             return "keep-alive probe" if other.window else "zero-window probe"
         if not segment.length or abs(before) >= FAR:
             return ""
+        if SYN in segment.flags and segment.seq != self._first:
+            return ""  # another life
         if before < 0:
             octets = f"{-before:,} octets" if before < -1 else "1 octet"
             return f"{octets} before it not seen" if self._starts else ""
         start = segment.seq.ahead_of(self._first)
         there = self._covered(start, start + segment.length)
         if there == segment.length:
+            if SYN | ACK in segment.flags and not self._answered:
+                return ""  # its SYN again, with the ACK that it now owes: the SYNs have crossed
             return "retransmission"
         if there:
             return "retransmission in part"
