@@ -646,6 +646,16 @@ def test_time_wait__gives_way_to_a_new_syn_with_a_higher_number(profile: Profile
     assert (older.endpoint.state, said(older)) == (State.TIME_WAIT, [("A", 1, 1001)])
 
 
+def test_time_wait__linux_gives_way_to_a_syn_with_fin_and_drops_it() -> None:
+    """The listener gets it (TCP_TW_SYN), and drops it as ever; the old connection is forgotten by then."""
+    segment = peer_sends("SF", 2000)
+    outcome = time_wait(MITIGATED).arrives(segment, 1.0)
+    assert [flags for flags, _, _ in said(outcome)] == ["SA"]
+    outcome = time_wait(LINUX).arrives(segment, 1.0)
+    assert (said(outcome), outcome.endpoint.state) == ([], State.LISTEN)
+    assert outcome.choices == ("time-wait-reopen", "syn-fin-dropped")
+
+
 def test_time_wait__the_number_behind_the_fin() -> None:
     """RFC 6191 takes it; Linux wants one more."""
     assert time_wait(MITIGATED).arrives(peer_sends("S", 1001), 0.0).endpoint.state is State.SYN_RECEIVED

@@ -12,6 +12,7 @@ import pytest
 from lab.tcp import options
 from lab.tcp.driver import Driver
 from lab.tcp.endpoint import CallError, Endpoint, Offer, Outcome
+from lab.tcp.octets import Octets
 from lab.tcp.profile import CHOICES, LINUX, MITIGATED, RFC9293, Profile, linux
 from lab.tcp.segment import Segment, flags_from, letters
 from lab.tcp.sequence import Seq
@@ -95,6 +96,17 @@ def test_every_call_in_every_state(state: State, call: str) -> None:
 
 
 RESETS = {S.SYN_RECEIVED, S.ESTABLISHED, S.FIN_WAIT_1, S.FIN_WAIT_2, S.CLOSE_WAIT}
+
+
+@pytest.mark.parametrize("state", [S.CLOSING, S.LAST_ACK])
+def test_abort_with_data_unread_resets_where_it_would_say_nothing(state: State) -> None:
+    """A half-duplex close of Linux (tcp_close looks for unread data first); the document's ABORT is silent there."""
+    for unread, profile, said in ((b"?", LINUX, ["RA"]), (b"", LINUX, []), (b"?", RFC9293, [])):
+        end = replace(server_at(state, profile), receive_buffer=Octets(unread))
+        outcome = end.abort()
+        assert [letters(reply.segment.flags) for reply in outcome.replies] == said
+        assert outcome.endpoint.state is S.CLOSED
+        assert ("half-duplex-close" in outcome.choices) is bool(said)
 
 
 @pytest.mark.parametrize("state", [s for s in State if s is not S.CLOSED])
