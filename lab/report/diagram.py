@@ -226,11 +226,12 @@ def _list(walked: Sequence[_Walked], glyphs: Glyphs) -> list[Line]:
         _box(canvas, (0, y), 3, state, been, here)
         if here:
             _write(canvas, (BOX + 1, y + 1), _mark(here, glyphs))
+        border = y + 2
         y += 3
         for arrow in (a for a in ARROWS if a.start is state):
             who = [w for w in walked if arrow in w.arrows]
             styles = _styles(who)
-            canvas.arrow(trace(((2, y - 1), (2, y), (5, y))), heavy=bool(who), styles=styles)
+            canvas.arrow(trace(((2, border), (2, y), (5, y))), heavy=bool(who), styles=styles)
             canvas.text((7, y), arrow.to[0], style_of(styles) if who else "")
             canvas.text((7 + STATE + 2, y), _sentence(arrow, who), style_of(styles))
             y += 1
