@@ -20,6 +20,7 @@ _MARGIN = "  "
 _STATE = 13
 """Columns of a state."""
 _TYPED = {"data": 'data "hello"', "repeat": "repeat last"}
+MORE = ": `legal` shows every way, and its section"
 _WS_NEXT = {
     WebState.CONNECTING: ("ws open",),
     WebState.OPEN: ('ws text "…"', "ws ping", "ws close 1000"),
@@ -56,7 +57,8 @@ class View:
         self._states = states
         if self.panel and news and step.standing is not None:
             web = session.hand.web
-            lines += [[], *panel(step.standing, width=width, glyphs=self.glyphs, web=web, now=session.bench.now())]
+            said = websocket_in_words(web, session.bench.now()) if web is not None else ""
+            lines += [[], *panel(step.standing, width=width, glyphs=self.glyphs, websocket=said)]
         return lines
 
     def entries(self, session: Session, width: int, entries: Sequence[object]) -> list[Line]:
@@ -64,15 +66,18 @@ class View:
         return self._ladder.lines(entries, session.result(), width=width, glyphs=self.glyphs)  # type: ignore[arg-type]
 
 
-def panel(standing: Standing, *, width: int, glyphs: Glyphs, web: Web | None = None, now: float = 0.0) -> list[Line]:
-    """Where a connection stands, and what may come next."""
+def panel(standing: Standing, *, width: int, glyphs: Glyphs, websocket: str = "", more: str = MORE) -> list[Line]:
+    """Where a connection stands, and what may come next.
+
+    `websocket` is where a WebSocket on it stands; `more` says where to read of a move that may be answered otherwise.
+    """
     width = min(width, 120)
     lines = _variables(standing, width)
     lines += _kernel(standing, width, glyphs)
     lines += _witnesses(standing, width, glyphs)
-    if web is not None:
-        lines += _websocket(web, now, width)
-    return [*lines, *table(standing, width=width, glyphs=glyphs)]
+    if websocket:
+        lines += wrapped(websocket, width, first=_MARGIN, then=_MARGIN + "  ")
+    return [*lines, *table(standing, width=width, glyphs=glyphs, more=more)]
 
 
 def _variables(standing: Standing, width: int) -> list[Line]:
@@ -92,10 +97,13 @@ def _values(end: End) -> tuple[int | None, ...]:
 
 def _kernel(standing: Standing, width: int, glyphs: Glyphs) -> list[Line]:
     if standing.kernel is None:
-        return [[(_MARGIN + "kernel".ljust(8), "dim"), ("cannot be asked", "dim")]]
+        said = "not asked yet" if standing.earlier else "cannot be asked"
+        return [[(_MARGIN + "kernel".ljust(8), "dim"), (said, "dim")]]
     line: Line = [(_MARGIN + "kernel".ljust(8), "server"), (str(standing.kernel).ljust(13), "server")]
     info = standing.info
-    if standing.kernel is State.CLOSED:
+    if standing.earlier:
+        line[1:] = [(str(standing.kernel).ljust(13), "dim"), ("  when it was asked last, before this", "dim")]
+    elif standing.kernel is State.CLOSED:
         line.append(("  no socket of this connection", "dim"))
     elif "rto" in info:
         said = f"  rto {info['rto'] / 1e6:.3g} s {glyphs.dot} cwnd {info.get('snd_cwnd', 0)} {glyphs.dot} "
@@ -110,21 +118,21 @@ def _witnesses(standing: Standing, width: int, glyphs: Glyphs) -> list[Line]:
         return wrapped(
             f"{glyphs.cross} {standing.objection}{rule}", width, style="bad", first=_MARGIN, then=_MARGIN + "  "
         )
-    agree = "wire, socket and model agree" if standing.kernel is not None else "wire and model agree"
+    asked = standing.kernel is not None and not standing.earlier
+    agree = "wire, socket and model agree" if asked else "wire and model agree"
     habit = "" if standing.profile == RFC9293.name else f", as the profile {standing.profile!r} has it"
     return wrapped(f"{glyphs.check} {agree}{rule}{habit}", width, style="good", first=_MARGIN, then=_MARGIN + "  ")
 
 
-def _websocket(web: Web, now: float, width: int) -> list[Line]:
+def websocket_in_words(web: Web, now: float, *, hints: bool = True) -> str:
+    """Where a WebSocket stands at `now`, what its server owes, and with `hints` which commands may come next."""
     owed = [f"the server owes {one.what} ({one.section})" for one in web.owed(now)]
     may = _WS_NEXT[web.state] if web.dialogue.request is None or web.state is not WebState.CONNECTING else ()
-    said = (
-        f"WebSocket {web.state}" + (": " if owed or may else "") + "; ".join([*owed, *([", ".join(may)] * bool(may))])
-    )
-    return wrapped(said, width, first=_MARGIN, then=_MARGIN + "  ")
+    said = [*owed, *([", ".join(may)] * bool(may and hints))]
+    return f"WebSocket {web.state}" + (": " if said else "") + "; ".join(said)
 
 
-def table(standing: Standing, *, width: int, glyphs: Glyphs) -> list[Line]:
+def table(standing: Standing, *, width: int, glyphs: Glyphs, more: str = MORE) -> list[Line]:
     """What may come next, a line each: what is done, what the server says to it, where both ends are then."""
     if not standing.legal and not standing.illegal:
         return []
@@ -138,17 +146,17 @@ def table(standing: Standing, *, width: int, glyphs: Glyphs) -> list[Line]:
             lines.append([(_MARGIN + head.ljust(room) + columns, "dim")])
         for move in some:
             answer = move.answers[0]
-            more = " *" if len(move.answers) > 1 else ""
-            otherwise = otherwise or bool(more)
+            star = " *" if len(move.answers) > 1 else ""
+            otherwise = otherwise or bool(star)
             name, style = _named(move, standing)
-            pieces = wrapped(name + more, room - 3)
+            pieces = wrapped(name + star, room - 3)
             for i, [(piece, _)] in enumerate(pieces):
                 line: Line = [(_MARGIN + "  ", ""), (piece.ljust(room - 2), style)]
                 if i == 0:
                     line += _comes(answer, says, standing, glyphs, dim=not move.legal)
                 lines.append(line)
     if otherwise:
-        lines.append([(_MARGIN + "* or otherwise: `legal` shows every way, and its section", "dim")])
+        lines.append([(_MARGIN + f"* or otherwise{more}", "dim")])
     return lines
 
 

@@ -125,8 +125,7 @@ def ladder(
             last = entry.packet.time
             continue
         if last is not None and entry.time - last >= PAUSE:
-            text = f"{seconds(entry.time - last)} later".center(shape.span)
-            lines.append([(" " * shape.before, ""), (f"{glyphs.gap}{text}{glyphs.gap}", "dim")])
+            lines.append(_pause(shape, entry.time - last))
         last = entry.time
         lines += _packet(shape, entry, result, states) if isinstance(entry, Packet) else _call(shape, entry)
     if not packets:
@@ -140,7 +139,12 @@ def ladder(
 class GrowingLadder:
     """A ladder that is drawn while it grows: columns stay where they are, whatever comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, pauses: bool = False, read: dict[int, Carried] | None = None) -> None:
+        """`pauses`: a silence of PAUSE seconds and more is shown. `read` is what `carried` makes of a run that is over:
+        no need to read it again with all that comes.
+        """
+        self._pauses = pauses
+        self._read = read
         self._states: _States = {}
         self._last: float | None = None
         self._width = 0
@@ -160,14 +164,16 @@ class GrowingLadder:
         for entry in entries:
             if beside_the_point(entry, result):
                 continue
+            if self._pauses and self._last is not None and entry.time - self._last >= PAUSE:
+                lines.append(_pause(shape, entry.time - self._last))
+            self._last = entry.time
             if isinstance(entry, Packet):
                 lines += _packet(shape, entry, result, self._states)
             else:
                 lines += _call(shape, entry)
         return lines
 
-    @staticmethod
-    def _shape(result: Result, width: int, glyphs: Glyphs) -> _Shape:
+    def _shape(self, result: Result, width: int, glyphs: Glyphs) -> _Shape:
         width = min(max(width, NARROWEST), WIDEST)
         tags = max(map(len, result.isns), default=0) + 1 if len(result.isns) > 1 else 0
         wide = width >= 72
@@ -181,15 +187,18 @@ class GrowingLadder:
             flags=len("SYN+ACK"),
             seq=len("seq 10") if wide else 0,
             ack=len("ack 10") if wide else 0,
-            carried=carried(result),
+            carried=carried(result) if self._read is None else self._read,
         )
 
 
-def heading(result: Result, *, width: int = 80, glyphs: Glyphs = UNICODE) -> list[Line]:
-    """Which run it is, what came of it, who the two ends are and with which initial numbers they began."""
+def heading(result: Result, *, width: int = 80, glyphs: Glyphs = UNICODE, verdict_too: bool = True) -> list[Line]:
+    """Which run it is, what came of it, who the two ends are and with which initial numbers they began.
+
+    Not `verdict_too`: what came of it is left for the end.
+    """
     sign, style = mark(result.verdict, glyphs)
     name = f"{result.name} over {FAMILIES[result.family]}" if result.judged else result.name
-    verdict = f"{sign} {result.verdict}" if result.judged else ""
+    verdict = f"{sign} {result.verdict}" if result.judged and verdict_too else ""
     lines: list[Line] = [[(name, "head"), (" " * (width - len(name) - len(verdict)), ""), (verdict, style)]]
     if len(name) + len(verdict) + 2 > width or not verdict:
         lines = [
@@ -216,6 +225,12 @@ def heading(result: Result, *, width: int = 80, glyphs: Glyphs = UNICODE) -> lis
         more = count(len(result.isns) - _MOST_CONNECTIONS, "more connection")
         lines.append([(f"{glyphs.ellipsis} {more}", "dim")])
     return lines
+
+
+def _pause(shape: _Shape, lasted: float) -> Line:
+    """A break in the lifelines."""
+    gap, text = shape.glyphs.gap, f"{seconds(lasted)} later".center(shape.span)
+    return [(" " * shape.before, ""), (f"{gap}{text}{gap}", "dim")]
 
 
 def _columns(shape: _Shape, result: Result) -> Line:

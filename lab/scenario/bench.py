@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Literal, NoReturn, Protocol
 
 from lab.scenario.connection import Connection, Received
@@ -106,6 +107,8 @@ class Bench:
         self.wrap = wrap
         self.script = script
         self.on_entry = on_entry
+        self.on_compared: Callable[[Connection], None] | None = None
+        """Told each time when the kernel was asked, all that had come being judged: `kernel_info` is asked for too."""
         self.peer_address = testbed.peer_address(family) or ""
         self.server_address = testbed.server_address(family) or ""
         self.timeline: list[Packet | Call] = []
@@ -476,6 +479,8 @@ class Bench:
             # What moved the kernel may be on its way to us: a FIN of its program's, say.
             self._until_explained(connection)
             state = self.ask_state(connection) or state
+        if self.on_compared is not None:
+            self.on_compared(connection)
         finding = server.compare_state(state, self.now())
         if finding is not None:
             self.add(self.problem_of(connection, finding, connection.last_seen, "socket"))
@@ -509,11 +514,12 @@ class Bench:
         if agent is None or connection.server_port is None:
             return None
         self.witnesses.add("socket")
-        connection.kernel_state = agent.state(
-            self.family,
-            (self.server_address, connection.server_port),
-            (self.peer_address, connection.peer_port),
-        )
+        there, here = (self.server_address, connection.server_port), (self.peer_address, connection.peer_port)
+        if self.on_compared is None:
+            connection.kernel_state = agent.state(self.family, there, here)
+        else:
+            connection.kernel_state, info = agent.state_and_info(self.family, there, here)
+            connection.kernel_info = info or {}
         return connection.kernel_state
 
     def _prove(self) -> None:
@@ -703,16 +709,21 @@ class Bench:
         """Say where in the script we are: the innermost line of the scenario's own file."""
         if problem.line:
             return
-        frame = sys._getframe(1)
-        here = str(self.script)
-        while frame.f_back is not None and frame.f_code.co_filename != here:
-            frame = frame.f_back
-        if frame.f_code.co_filename != here:
+        line = self.line()
+        if not line:
             return
-        problem.line = frame.f_lineno
+        problem.line = line
         problem.file = shown(self.script)
         with suppress(OSError, IndexError):
-            problem.source = self.script.read_text(encoding="utf-8").splitlines()[frame.f_lineno - 1].strip()
+            problem.source = self.script.read_text(encoding="utf-8").splitlines()[line - 1].strip()
+
+    def line(self) -> int:
+        """The line of the scenario's own file that is at work, the innermost; 0 where none is."""
+        frame: FrameType | None = sys._getframe(1)
+        here = str(self.script)
+        while frame is not None and frame.f_code.co_filename != here:
+            frame = frame.f_back
+        return frame.f_lineno if frame is not None else 0
 
     # Ports
 

@@ -52,7 +52,9 @@ class Connection:
     last_seen: Packet | None = None
     """The server's last segment."""
     kernel_state: State | None = None
-    """What the server's kernel said last."""
+    """What the server's kernel said last,"""
+    kernel_info: dict[str, int] = field(default_factory=dict)
+    """and its `struct tcp_info` by name, where somebody watches and it keeps one."""
     server_spoke: bool = False
     opening: bytes = b""
     """The frame of our first SYN, as long as its ports may still be those of an old connection at the server."""

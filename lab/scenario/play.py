@@ -16,6 +16,7 @@ from lab.scenario.guard import asked_to_end, mistakes_in_threads, words_of
 from lab.scenario.peer import Peer
 from lab.scenario.record import Call, Packet, Problem, Remark, Result, Verdict, remark
 from lab.scenario.server import Server
+from lab.scenario.watch import Watch
 from lab.server.client import AgentError, AgentGone
 from lab.tcp.profile import CHOICES, FRUGAL, LINUX_EARLIER, MITIGATED, RFC9293, Profile, linux
 from lab.testbed.base import Testbed
@@ -58,10 +59,11 @@ def play(
     alone: bool = False,
     ports: range = PORTS,
     on_entry: Callable[[Packet | Call], None] | None = None,
+    watch: bool = False,
 ) -> Result:
     """Run the script once. Never raises for anything the server, the network or the script does: the result says it.
 
-    `alone` and `ports` are the bench's.
+    `alone` and `ports` are the bench's. `watch`: with the result's `moments`.
     """
     result = blank(scenario, family, Verdict.INCONCLUSIVE)
     began = time.monotonic()
@@ -76,6 +78,7 @@ def play(
         ports=ports,
         on_entry=on_entry,
     )
+    watching = Watch(bench) if watch else None
     result.peer_address, result.server_address = bench.peer_address, bench.server_address
     first = bench.connection()
     before = testbed.link.statistics()
@@ -113,6 +116,8 @@ def play(
         _renumber(bench.timeline)
     conclude(result, bench, before)
     result.seconds = time.monotonic() - began
+    if watching is not None:
+        result.moments = watching.moments()
     return result
 
 

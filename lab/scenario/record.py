@@ -155,6 +155,18 @@ class Standing:
     """What the model allows next, of either end."""
     illegal: tuple[Move, ...] = ()
     """Some of what it does not, and what that would provoke."""
+    earlier: bool = False
+    """The kernel's word is older than this: it was not asked since, or (None) not asked yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What was so when an entry of the time line was written (`lab.scenario.watch`)."""
+
+    standing: Standing
+    """Where the entry's connection stood then; where the one before it did, for an entry of none."""
+    line: int
+    """The line of the scenario's own file that was at work, 0 where the script had ended."""
 
 
 @dataclass(slots=True)
@@ -220,6 +232,8 @@ class Result:
     remarks: list[Remark] = field(default_factory=list)
     capture: str = ""
     """Path of the capture file, "" where none was written."""
+    moments: list[Moment] = field(default_factory=list)
+    """One for each entry of the time line, in its order, where somebody asked for them (`Plan.watch`); else none."""
     judged: bool = True
     """False: a capture retold, of which nobody says whether the server conforms. Its verdict means nothing."""
 

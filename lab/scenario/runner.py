@@ -65,6 +65,8 @@ class Plan:
     jobs: int | None = None
     """Runs at once; None for two for each processor and, besides, all that mostly wait for timers."""
     fail_fast: bool = False
+    watch: bool = False
+    """Whether results tell where each connection stood at every entry (`Result.moments`)."""
 
 
 @dataclass(slots=True)
@@ -258,7 +260,10 @@ def _result(
     testbed: Testbed = Sandbox.adopt(channel) if channel is not None else open_testbed(plan)
     process, lent = os.getpid(), descriptors()
     try:
-        result = play(scenario, testbed, family, seed=plan.seed, wrap=wrap, alone=channel is not None, ports=ports)
+        result = play(
+            scenario, testbed, family, seed=plan.seed, wrap=wrap, alone=channel is not None, ports=ports,
+            watch=plan.watch,
+        )  # fmt: skip
     except BaseException:
         if lent.items() <= descriptors().items():
             raise

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from lab.scenario.bench import Bench
 from lab.scenario.connection import Connection
 from lab.scenario.record import End, Standing
+from lab.tcp.conversation import Conversation
 from lab.tcp.endpoint import Endpoint
 from lab.tcp.outlook import illegal_moves, legal_moves
 from lab.tcp.sequence import Seq
@@ -18,25 +21,51 @@ def standing(bench: Bench, connection: Connection, *, moves: bool = True, kernel
     cannot be asked any more.
     """
     conversation, now = connection.conversation, bench.now()
+    state, info = _kernel(bench, connection) if kernel else (None, {})
+    said = Word(state, info, "" if state is None else objection_to(conversation, state, now))
+    return stood(conversation, now, name=connection.name, iss=connection.iss, word=said, moves=moves)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the server's kernel said of a connection."""
+
+    state: State | None = None
+    info: dict[str, int] = field(default_factory=dict)
+    objection: str = ""
+    """What it says against the model, "" where the two agree."""
+    earlier: bool = False
+    """It was said before the moment that is told of."""
+
+
+def objection_to(conversation: Conversation, state: State, now: float) -> str:
+    """What the kernel's `state` says against the model, "" where the two agree."""
+    server = conversation.server
+    if server.could_be_in(state, now):
+        return ""
+    return f"the server's kernel is in {state}, the model in {server.best.endpoint.state}"
+
+
+def stood(conversation: Conversation, now: float, *, name: str, iss: Seq, word: Word, moves: bool = True) -> Standing:
+    """Where the connection of that name stood at `now`, in seconds since the run began, when its two ends were as
+    `conversation` has them. `iss` is what the lab opens with.
+    """
     server = conversation.server
     best = server.best
-    state, info = _kernel(bench, connection) if kernel else (None, {})
-    objection = ""
-    if state is not None and not server.could_be_in(state, now):
-        objection = f"the server's kernel is in {state}, the model in {best.endpoint.state}"
     mine, theirs = conversation.peer_isn, conversation.server_isn
     return Standing(
-        connection=connection.name,
+        connection=name,
         lab=_end(conversation.peer, mine, theirs),
         server=_end(best.endpoint, theirs, mine),
-        kernel=state,
-        info=info,
-        objection=objection,
+        kernel=word.state,
+        info=word.info,
+        objection=word.objection,
+        earlier=word.earlier,
         rule=best.rule,
         why=best.why,
         profile=best.endpoint.profile.name,
-        legal=tuple(legal_moves(conversation, now, iss=connection.iss, calls=server.told)) if moves else (),
-        illegal=tuple(illegal_moves(conversation, now, iss=connection.iss)) if moves else (),
+        legal=tuple(legal_moves(conversation, now, iss=iss, calls=server.told)) if moves else (),
+        illegal=tuple(illegal_moves(conversation, now, iss=iss)) if moves else (),
     )
 
 
