@@ -118,8 +118,11 @@ def diagram(page: Page, rest: str) -> list[Line]:
     from lab.report.diagram import Way
     from lab.report.diagram import diagram as drawn
 
-    ours, theirs = page.session.hand.ways
-    ways = (Way("lab", "peer", tuple(ours)), Way("server", "server", tuple(theirs)))
+    play = page.session.hand
+    ways = [
+        Way(who, style, tuple(way), tuple(events))
+        for who, style, way, events in zip(("lab", "server"), ("peer", "server"), play.ways, play.events, strict=True)
+    ]
     return drawn(ways, width=page.width, glyphs=page.glyphs)
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from lab.explore.web import Web
 from lab.scenario.connection import Connection
 from lab.scenario.peer import Peer
-from lab.scenario.record import Packet
+from lab.scenario.record import Call, Packet
 from lab.scenario.server import Socket
-from lab.tcp.state import State
+from lab.tcp.segment import RST, SYN, Flags
+from lab.tcp.state import Event, State
 
 
 @dataclass(slots=True)
@@ -24,7 +25,9 @@ class Play:
     web: Web | None = None
     """What was said of WebSocket on it, where it leads to such a server."""
     ways: tuple[list[State], list[State]] = field(default_factory=lambda: ([State.CLOSED], [State.CLOSED]))
-    """Every state that the lab's end and the server's have been in."""
+    """Every state that the lab's end and the server's have been in,"""
+    events: tuple[list[Event | None], list[Event | None]] = field(default_factory=lambda: ([], []))
+    """and what led from each to the next, where it is not the one arrow that the document draws between the two."""
     sent: list[Packet] = field(default_factory=list)
     """Every segment that went out on it, of ours and of old connections."""
     lives: int = 0
@@ -51,8 +54,26 @@ class Play:
         """Whether the server's program does what the person says, and nothing else."""
         return self.connection.conversation.told
 
-    def walks(self) -> None:
-        """Note the states that both ends are in now."""
-        for way, state in zip(self.ways, (self.connection.peer_state, self.connection.server_state), strict=True):
+    def walks(self, entry: Packet | Call) -> None:
+        """Note the states that both ends are in now, after `entry`."""
+        states = (self.connection.peer_state, self.connection.server_state)
+        for who, way, events, state in zip(("peer", "server"), self.ways, self.events, states, strict=True):
             if way[-1] is not state:
+                events.append(_event(entry, who, state))
                 way.append(state)
+
+
+def _event(entry: Packet | Call, who: str, to: State) -> Event | None:
+    """What took an end to that state, where it was a RST or a SYN out of place (RFC 9293 §3.10.7.4)."""
+    if to not in (State.CLOSED, State.LISTEN):
+        return None
+    if isinstance(entry, Call):
+        return Event.ABORT if entry.text.endswith("abort()") else None
+    flags = entry.segment.flags if entry.segment else Flags(0)
+    if RST in flags and entry.sender == who:
+        return Event.ABORT
+    if RST in flags:
+        return Event.RCV_RST_PASSIVE if to is State.LISTEN else Event.RCV_RST
+    if SYN in flags and entry.sender != who:
+        return Event.RCV_SYN_PASSIVE if to is State.LISTEN else Event.RCV_SYN_IN_WINDOW
+    return None

@@ -376,8 +376,9 @@ class Session:
     def _follow(self, entry: Packet | Call) -> None:
         """Every entry of the record passes here."""
         play = self.plays.get(entry.connection)
+        for one in [play] if play else self.plays.values() if isinstance(entry, Call) else ():
+            one.walks(entry)
         if play is not None:
-            play.walks()
             if isinstance(entry, Packet) and entry.segment is not None:
                 if entry.sender == "peer":
                     play.sent.append(entry)

@@ -108,7 +108,7 @@ class Peer:
         Returns the new initial sequence number.
         """
         conversation = self.connection.conversation
-        conversation.peer = type(conversation.peer)(profile=conversation.peer.profile)
+        conversation.peer, conversation.owed = type(conversation.peer)(profile=conversation.peer.profile), ()
         self.connection.iss = iss if iss is not None else Seq(self.bench.chance.randrange(2**32))
         return self.connection.iss
 

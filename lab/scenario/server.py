@@ -51,6 +51,7 @@ class Server:
         conversation = connection.conversation
         conversation.server.call("connect", lambda e: e.open_active(bench.now()), bench.now())
         conversation.peer = Endpoint(profile=conversation.peer.profile, iss=connection.iss).open_passive().endpoint
+        conversation.owed = ()
         bench.say("call", "connect()", connection.name)
         socket, port = agent.connect_to(bench.family, bench.peer_address, connection.peer_port, options=options)
         connection.server_port = port
