@@ -378,12 +378,11 @@ class Session:
         play = self.plays.get(entry.connection)
         for one in [play] if play else self.plays.values() if isinstance(entry, Call) else ():
             one.walks(entry)
-        if play is not None:
-            if isinstance(entry, Packet) and entry.segment is not None:
-                if entry.sender == "peer":
-                    play.sent.append(entry)
-                if play.web is not None and entry.note not in (LOST, DELAYED):
-                    play.web.follows(entry, lambda finding: self._object(play, entry, finding))
+        if play is not None and isinstance(entry, Packet) and entry.segment is not None:
+            if entry.sender == "peer":
+                play.sent.append(entry)
+            if play.web is not None and entry.note not in (LOST, DELAYED):
+                play.web.follows(entry, lambda finding: self._object(play, entry, finding))
         if self.on_entry is not None:
             self.on_entry(entry)
 
