@@ -180,13 +180,13 @@ class _Evaluation:
             self._refuse(
                 f'Say which field of {name} this is, as in TCP(flags="S"): each one needs its name', node.args[0]
             )
-        given: dict[str, tuple[Any, int]] = {}
-        for keyword in node.keywords:
-            if keyword.arg is None or keyword.arg in given:
-                self._refuse(f"{name} has {keyword.arg or '**'} twice: set each field once", keyword.value)
-            given[keyword.arg] = self.value(keyword.value), self.tree.at(keyword.value)
-        from lab.explore.fields import make
+        from lab.explore.fields import Given, make
 
+        given: dict[str, Given] = {}
+        for field in node.keywords:
+            if field.arg is None or field.arg in given:
+                self._refuse(f"{name} has {field.arg or '**'} twice: set each field once", field)
+            given[field.arg] = Given(self.value(field.value), self.tree.at(field.value), self.tree.at(field))
         return make(name, given, self.tree.at(node))
 
     def _unknown(self, name: str, *, called: bool = False) -> str:
@@ -251,10 +251,10 @@ class _Evaluation:
             self._refuse("/ puts one layer upon another: numbers are divided with //", node)
         if not _is_packet(lower):
             self._refuse(f"/ puts something upon a layer, not upon {_said(lower)}: write TCP()/…", node)
-        from lab.explore.fields import make, octets, said
+        from lab.explore.fields import Given, make, octets, said
 
         if isinstance(upper, str | bytes):
-            upper = make("Raw", {"load": (octets("The data", upper, at), at)}, at)
+            upper = make("Raw", {"load": Given(octets("The data", upper, at), at, at)}, at)
         elif not _is_packet(upper):
             raise ExpressionError(f'/ puts a layer or text upon a layer, not {_said(upper)}: write TCP()/b"…"', at)
         check_behind(type(lower.lastlayer()).__name__, type(upper).__name__, at)
@@ -271,7 +271,7 @@ class _Evaluation:
     def _too_long(self, size: int, node: ast.expr) -> NoReturn:
         self._refuse(f"This text would be {size:,} octets long: a packet holds {MOST_OCTETS:,}", node)
 
-    def _refuse(self, sentence: str, node: ast.expr) -> NoReturn:
+    def _refuse(self, sentence: str, node: ast.AST) -> NoReturn:
         raise ExpressionError(sentence, self.tree.at(node))
 
 

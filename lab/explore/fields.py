@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from scapy.fields import (
     BitField,
@@ -62,8 +62,16 @@ def names_of(layer: str) -> tuple[str, ...]:
     return tuple(field.name for field in _class(layer).fields_desc if field.name not in _HIDDEN)
 
 
-def make(layer: str, values: Mapping[str, tuple[Any, int]], at: int) -> ScapyPacket:
-    """The layer with these fields, each with the column of its value; None leaves a field to the lab.
+class Given(NamedTuple):
+    """What an expression sets a field to, and the columns of the value and of the field's name."""
+
+    value: Any
+    at: int
+    name_at: int
+
+
+def make(layer: str, values: Mapping[str, Given], at: int) -> ScapyPacket:
+    """The layer with these fields; None leaves a field to the lab.
 
     Raises ExpressionError, in a sentence that names the field and what it takes.
     """
@@ -71,11 +79,11 @@ def make(layer: str, values: Mapping[str, tuple[Any, int]], at: int) -> ScapyPac
     known = {field.name: field for field in kind.fields_desc if field.name not in _HIDDEN}
     fields: dict[str, Any] = {}
     try:
-        for name, (value, place) in values.items():
+        for name, given in values.items():
             if name not in known:
-                raise ExpressionError(_unknown(layer, name, list(known)), place)
-            if value is not None:
-                fields[name] = _judged(f"{layer}.{name}", layer, known[name], value, place)
+                raise ExpressionError(_unknown(layer, name, list(known)), given.name_at)
+            if given.value is not None:
+                fields[name] = _judged(f"{layer}.{name}", layer, known[name], given.value, given.at)
         if layer in ("IPerror", "IPerror6") and not {"src", "dst"} <= fields.keys():
             raise ExpressionError(f"{layer} quotes a packet, so say whose: write {layer}(src=…, dst=…)", at)
         packet = kind(**fields)
@@ -84,7 +92,7 @@ def make(layer: str, values: Mapping[str, tuple[Any, int]], at: int) -> ScapyPac
             if isinstance(field, ConditionalField) and not field._evalcond(packet):
                 raise ExpressionError(
                     f"{layer} has no {name} when its type is {packet.type}: leave it out, or set another type",
-                    values[name][1],
+                    values[name].name_at,
                 )
     except ExpressionError:
         raise

@@ -122,11 +122,13 @@ _ESCAPE: Final = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """The words of any text, blanks left out. Never raises: what is no word is "bad"."""
+    """The words of any text, without blanks, up to a string that never ends. Never raises: what is no word is "bad"."""
     for found in _TOKEN.finditer(text):
         kind = found.lastgroup or ""
         if kind != "blank":
             yield Token("bad" if kind == "other" else kind, found.group(), found.start())
+        if kind == "unended":
+            return
 
 
 def read(text: str) -> Tree:

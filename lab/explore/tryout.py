@@ -32,6 +32,10 @@ def check_addresses(first: ScapyPacket, family: Family) -> None:
         if name in ("IP", "IPv6") and (behind_tcp or name != own) and not {"src", "dst"} <= layer.fields.keys():
             why = "is carried as data" if behind_tcp else f"is not of this connection's family, {own}"
             raise ExpressionError(f"This {name} {why}, so the lab has no addresses for it: write {name}(src=…, dst=…)")
+        if name == "ARP" and family == "ipv6" and not {"psrc", "pdst"} <= layer.fields.keys():
+            raise ExpressionError(
+                "ARP asks for IPv4 addresses, and this connection has none: write ARP(psrc=…, pdst=…)"
+            )
         behind_tcp |= name == "TCP"
 
 
@@ -93,8 +97,8 @@ def try_out(first: ScapyPacket, family: Family, server: str) -> None:
                 layer.fields.setdefault("dst", server)
             elif name == "ARP":
                 layer.fields.setdefault("hwsrc", PEER_MAC.hex(":"))
-                layer.fields.setdefault("psrc", PEER["ipv4"])
-                layer.fields.setdefault("pdst", server if family == "ipv4" else PEER["ipv4"])
+                layer.fields.setdefault("psrc", PEER[family])
+                layer.fields.setdefault("pdst", server)
         frame = complete(
             copy,
             segment_defaults=Segment(flags=SYN, seq=Seq(0)),
