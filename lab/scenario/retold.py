@@ -88,11 +88,12 @@ class _Connection:
 
     def is_over(self, source: Address, seq: Seq) -> bool:
         """Whether a SYN of `source` begins another connection between the same two ends."""
-        if not self.syns[source]:
-            return True  # the capture began in the middle of this one
         if seq in self.syns[source]:
             return False
-        return self.reset or len(self.finished) == 2 or len(self.heard) == 1
+        if not any(self.syns.values()):
+            return True  # the capture began in the middle of this one
+        unanswered = bool(self.syns[source]) and len(self.heard) == 1
+        return self.reset or len(self.finished) == 2 or unanswered
 
 
 class _Numbers:

@@ -29,9 +29,9 @@ sequenceDiagram
     Note right of server: accept()
 """
 
-# What Mermaid takes for the text of a message, note, title or alias: up to the end of the line, no `#` but as an entity,
-# no `;` but at the end of one. Beyond that, nothing that its preprocessor, its HTML sanitiser or its mathematics would
-# look at, and no word that ends a block.
+# What Mermaid takes for the text of a message, note, title or alias: up to the end of the line, no `#` but as an
+# entity, no `;` but at the end of one. Beyond that, nothing that its preprocessor, its HTML sanitiser or its
+# mathematics would look at, and no word that ends a block.
 _TEXT = r"(?:#\d+;|<br/>|[^#;<>&%{}$\\\"`\n])+"
 _END = r"(?:lab|server|client)"
 _STATEMENTS = [
