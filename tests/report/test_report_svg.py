@@ -86,6 +86,10 @@ def assert_tidy(document: str) -> ET.Element:
     found = list(boxes(root))
     for box in found:
         assert all(0 <= x <= wide and 0 <= y <= tall for x, y in box.corners), box
+    for rectangle in root.iter(f"{SVG}rect"):
+        x, y, w, h = (float(rectangle.get(name, "")) for name in ("x", "y", "width", "height"))
+        assert 0 <= x <= x + w <= wide, rectangle.attrib
+        assert 0 <= y <= y + h <= tall, rectangle.attrib
     for one, other in combinations(found, 2):
         near = abs(one.corners[0][1] - other.corners[0][1]) < 60
         assert not (near and overlap(one, other)), (one, other)
@@ -252,6 +256,21 @@ def test_frames_of_a_websocket_stand_under_the_arrow(make_packet, conforming: Re
         make_packet(2, 0.1, "peer", "PA", 1, 1, payload=get),
     ]
     assert "GET / HTTP/1.1" in texts(assert_tidy(svg(conforming)))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_many_lines_under_an_arrow_push_the_next_one_down(make_packet, conforming: Result, *, scaled: bool) -> None:
+    problem = Problem(Verdict.VIOLATES, "this is a long sentence about what was wrong " * 8, frame=1)
+    conforming.problems = [problem]
+    conforming.timeline = [
+        make_packet(1, 0.0, "peer", "PA", 1, 1, payload=b"a", note="a word " * 40),
+        make_packet(2, 0.00001, "server", "A", 1, 2),
+        Call(0.00002, 2, "call", "close()", "A"),
+        make_packet(3, 0.00003, "server", "FA", 1, 2),
+    ]
+    found = texts(assert_tidy(svg(conforming, scaled=scaled)))
+    assert sum("a word" in t for t in found) >= 3
+    assert sum("long sentence" in t for t in found) >= 4
 
 
 def test_hostile_text_stays_text(make_packet, conforming: Result) -> None:
