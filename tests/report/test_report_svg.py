@@ -143,7 +143,7 @@ def test_every_kind_of_run_is_tidy(make_packet, conforming: Result, violating: R
 
 @pytest.mark.parametrize("scaled", [False, True])
 def test_addresses_and_names_as_long_as_they_get(conforming: Result, *, scaled: bool) -> None:
-    address = "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535"
+    address = "[2001:0db8:8888:8888:8888:8888:8888:8888]:65535"
     long = replace(
         conforming, name="w/" * 80, title="W" * 300, peer_address=address, server_address=address,
         names=("client", "server"), judged=False, isns={"A": (2**32 - 1, None)},
