@@ -51,6 +51,11 @@ _FRAME_WORDS = (
     "set a reserved bit; the last two are wrong, and the server has to say so."
 )
 _OCTETS = 'Octets in quotes as Python writes them ("hé", b"\\x00\\xff", "a" * 1000), or words without quotes.'
+_LAYERS = (
+    "Layers: Ether, Dot1Q, ARP, IP, IPv6, TCP, UDP, ICMP, Raw, Padding, ICMPv6…, IPv6ExtHdr…, what an ICMP error quotes "
+    '(IPerror, TCPerror), and options (IPOption_…, or TCP(options=[("MSS", 536)])). Signs: / sets one layer upon '
+    'another, or data upon a layer; + - * // % << >> & | ^ ~ reckon; "a" * 100 repeats.'
+)
 _NAMES = (
     "x, y: the first number of our end and of the server's; snd_una, snd_nxt, snd_wnd, rcv_nxt, rcv_wnd: our end's "
     "variables (RFC 9293 §3.3.1); iss, irs, mss, sport, dport. Numbers wrap at 2**32."
@@ -83,7 +88,7 @@ GROUPS: tuple[Group, ...] = (
                 segments.send,
                 examples=('send TCP(flags="SF", seq=x+7)/b"!"', 'send IP(ttl=1)/TCP(flags="A", window=0)'),
                 words=("TCP(", "IP(", "IPv6("),
-                more=f"Fields that are set go out as they are; the others are filled in. {_NAMES}",
+                more=f"Fields that are set go out as they are; the others are filled in. {_LAYERS} {_NAMES}",
             ),
             Command(
                 "replay",

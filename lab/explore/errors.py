@@ -8,8 +8,11 @@ from lab.scenario.errors import LabError
 class CommandError(LabError):
     """A command makes no sense, or not now. Nothing was sent. The sentence says what to do instead."""
 
-    def __init__(self, sentence: str, instead: str = "") -> None:
+    def __init__(self, sentence: str, instead: str = "", *, text: str = "", at: int | None = None) -> None:
+        """`at` is the place in `text` where it went wrong, a column from 0; None: no single one is to blame."""
         super().__init__(f"{sentence}: {instead}" if instead else sentence)
+        self.text = text
+        self.at = at
 
 
 class Over(LabError):

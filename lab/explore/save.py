@@ -227,10 +227,12 @@ class Scribe:
         name = re.sub(r"\W+", "_", path.stem).strip("_").lower() or "played"
         name = f"played_{name}" if not name.isidentifier() or name[0].isdigit() else name
         body = _used(self._body)
-        lines = ["from scapy.layers.inet import TCP", ""]
+        imports = {module: names for module, names in self._imports.items() if module.startswith("scapy")}
+        imports.setdefault("scapy.layers.inet", set()).add("TCP")
+        lines = [*_imported(imports), ""]
         others = sorted({"Peer", "Server", "scenario"} | ({"State"} if any("State." in b for b in body) else set()))
         lines.append(f"from lab.scenario import {', '.join(sorted(others, key=_isort))}")
-        lines += [f"from {module} import {', '.join(sorted(some))}" for module, some in sorted(self._imports.items())]
+        lines += _imported({module: names for module, names in self._imports.items() if module.startswith("lab")})
         title = f"Played by hand: {self._in_short()}"
         lines += ["", "", "@scenario(", f"{_INDENT}{quoted(title)},", f"{_INDENT}documents=["]
         lines += [f"{_INDENT * 2}{quoted(rule)}," for rule in self._rules or {"RFC 9293 §3.10": None}]
@@ -249,9 +251,14 @@ class Scribe:
         return _shortened(", ".join(words) or "nothing")
 
 
+def _imported(names: dict[str, set[str]]) -> list[str]:
+    """Import statements, sorted as the linter has them."""
+    return [f"from {module} import {', '.join(sorted(some, key=_isort))}" for module, some in sorted(names.items())]
+
+
 def _isort(name: str) -> tuple[bool, str]:
-    """Classes first, as the sorted imports of `scenarios/` have them."""
-    return name[0].islower(), name
+    """Constants, then classes, then the rest, as the sorted imports of `scenarios/` have them."""
+    return name[0].islower(), not name.isupper(), name
 
 
 def _shortened(text: str, most: int = 80) -> str:

@@ -122,7 +122,7 @@ def repeat(session: Session, rest: str) -> None:
 
 def packet_of(session: Session, text: str, command: str) -> tuple[object, str]:
     """The packet that an expression describes, and how a scenario writes it. Raises CommandError."""
-    from lab.explore.expression import ExpressionError, as_script, packet
+    from lab.explore.expression import LAYERS, ExpressionError, as_script, names_in, packet
 
     if not text.strip():
         raise CommandError("no packet was given", f'write one as Scapy does: `{command} TCP(flags="S", seq=x)`')
@@ -135,28 +135,26 @@ def packet_of(session: Session, text: str, command: str) -> tuple[object, str]:
             family=session.family,
             server_address=bench.server_address,
             confined=session.testbed.name != "sandbox",
+            peer_address=bench.peer_address,
         )
-        return made, as_script(text, session.script_names())
     except ExpressionError as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(str(error), text=text, at=error.at) from error
+    for name in names_in(text) & LAYERS.keys():
+        session.scribe.uses(LAYERS[name], name)
+    return made, as_script(text, session.script_names())
 
 
 def octets_of(session: Session, text: str, command: str) -> bytes:
     """Octets as a person types them: a literal in quotes, or words as they are. Raises CommandError."""
     from lab.explore.expression import ExpressionError, evaluate
+    from lab.explore.fields import octets
 
     text = text.strip()
-    if not text or (text[0] not in "\"'" and text[:2] not in ('b"', "b'")):
-        return text.encode()
+    literal = text[:1] in ('"', "'", "(") or text[:2] in ('b"', "b'")
     try:
-        value = evaluate(text, session.names())
+        return octets(f"`{command}`", evaluate(text, session.names()) if literal else text, 0)
     except ExpressionError as error:
-        raise CommandError(str(error)) from error
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, bytes):
-        return value
-    raise CommandError(f"{text} is no text", f'write `{command} "hello"` or `{command} b"\\x00\\x01"`')
+        raise CommandError(str(error), text=text, at=error.at) from error
 
 
 def _send(session: Session, play: Play, flags: Flags) -> None:

@@ -126,8 +126,11 @@ class Shell:
         return lines
 
     def complain(self, error: Exception) -> None:
-        """Say what cannot be done."""
-        self.show(wrapped(str(error), min(self.screen.width, 100), style="warn", first=f"{self.screen.glyphs.warn} "))
+        """Say what cannot be done, and where in the line it went wrong."""
+        lines = wrapped(str(error), min(self.screen.width, 100), style="warn", first=f"{self.screen.glyphs.warn} ")
+        if isinstance(error, CommandError) and error.at is not None and len(error.text) < self.screen.width - 4:
+            lines = [[("    " + error.text, "")], [("    " + " " * error.at + "^", "warn")], *lines]
+        self.show(lines)
 
     def show(self, lines: list[Line]) -> None:
         """Print."""

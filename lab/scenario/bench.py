@@ -124,6 +124,8 @@ class Bench:
         """What the server was seen to choose besides what the model of TCP remarks."""
         self.driven: list[Driven] = []
         """Ends of the lab's that answer by themselves, whatever the script waits for."""
+        self.others = False
+        """Whether what the server sends us besides TCP is put on record as well."""
         self.silence = ""
         self._passed = 0
         self._frames = 0
@@ -223,6 +225,8 @@ class Bench:
             packet.note = note or ("" if sound else "bad checksum")
             packet.seq, packet.ack = connection.relative(decoded.segment, from_peer=True)
             self._stand(packet, connection)
+        else:
+            packet.summary, packet.note = _summary(decoded), note
         self._note(packet)
         self._take(answers[crossed:])
         self.pump()
@@ -304,6 +308,7 @@ class Bench:
                 continue
             reply = None if one.outgoing else answer(decoded, (self.peer_address,), self.testbed.peer_mac)
             if reply is None:
+                self._take_other(one, decoded)
                 continue
             asked = self._record(one.frame, one.timestamp, self.now(), "server")
             asked.summary = _summary(decoded)
@@ -312,6 +317,13 @@ class Bench:
             said = self._record(reply, time.time(), self.now(), "peer")
             said.summary = _summary(decode(reply))
             self._note(said)
+
+    def _take_other(self, one: Captured, decoded: Decoded) -> None:
+        """A frame of the server's that is no TCP, for who wants to see it: an ICMP message to us, say."""
+        if self.others and not one.outgoing and isinstance(decoded, OtherFrame) and self.peer_address in decoded.summary:
+            packet = self._record(one.frame, one.timestamp, max(0.0, one.timestamp - self._began), "server")
+            packet.summary = decoded.summary
+            self._note(packet)
 
     def _take_tcp(self, one: Captured, frame: TcpFrame) -> None:
         if one.outgoing:
