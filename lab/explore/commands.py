@@ -52,7 +52,7 @@ _FRAME_WORDS = (
 )
 _OCTETS = 'Octets in quotes as Python writes them ("hé", b"\\x00\\xff", "a" * 1000), or words without quotes.'
 _LAYERS = (
-    "Layers: Ether, Dot1Q, ARP, IP, IPv6, TCP, UDP, ICMP, Raw, Padding, ICMPv6…, IPv6ExtHdr…, what an ICMP error quotes "
+    "Layers: Ether, Dot1Q, ARP, IP, IPv6, TCP, UDP, ICMP, Raw, Padding, ICMPv6…, IPv6ExtHdr…, what ICMP errors quote "
     '(IPerror, TCPerror), and options (IPOption_…, or TCP(options=[("MSS", 536)])). Signs: / sets one layer upon '
     'another, or data upon a layer; + - * // % << >> & | ^ ~ reckon; "a" * 100 repeats.'
 )

@@ -17,7 +17,9 @@ def save(page: Page, rest: str) -> list[Line]:
     if not page.session.lines:
         raise CommandError("nothing was done yet that could be saved", "`syn` begins")
     write_whole(path, page.session.scribe.script(path), option="save")
-    return wrapped(f"{path}: `lab run {path}` plays it again", page.width, whole=True)
+    option = page.session.scribe.family
+    play = f"lab run {path} {option}".rstrip()
+    return wrapped(f"{path}: `{play}` plays it again", page.width, whole=True)
 
 
 def pcap(page: Page, rest: str) -> list[Line]:

@@ -26,6 +26,9 @@ LONG = 80
 """Octets from which on a literal is written in short where it can be."""
 
 
+_OF_A_FAMILY = re.compile(r"\b(IP|IPv6\w*|ICMP\w*|IPerror6?|ARP|Ether)\(")
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """What a connection's things are called in the script."""
@@ -220,6 +223,12 @@ class Scribe:
         said = f"{names.peer}.expect({code})"
         return f"{names.y} = {said}.seq" if begins else said
 
+    @property
+    def family(self) -> str:
+        """The option of `lab run` for a session that wrote a layer of one address family; "" for one that did not."""
+        bound = any(_OF_A_FAMILY.search(line) for line in self._body)
+        return f"--{self.session.family}" if bound else ""
+
     # The file
 
     def script(self, path: Path) -> str:
@@ -256,9 +265,9 @@ def _imported(names: dict[str, set[str]]) -> list[str]:
     return [f"from {module} import {', '.join(sorted(some, key=_isort))}" for module, some in sorted(names.items())]
 
 
-def _isort(name: str) -> tuple[bool, str]:
+def _isort(name: str) -> tuple[int, str]:
     """Constants, then classes, then the rest, as the sorted imports of `scenarios/` have them."""
-    return name[0].islower(), not name.isupper(), name
+    return name[0].islower() + (not name.isupper()), name
 
 
 def _shortened(text: str, most: int = 80) -> str:

@@ -106,6 +106,7 @@ class Session:
             alone=testbed.name == "sandbox",
             on_entry=self._follow,
         )
+        self.bench.others = True
         self.plays: dict[str, Play] = {}
         self.scribe = Scribe(self)
         self.lines: list[str] = []

@@ -320,9 +320,10 @@ class Bench:
 
     def _take_other(self, one: Captured, decoded: Decoded) -> None:
         """A frame of the server's that is no TCP, for who wants to see it: an ICMP message to us, say."""
-        if self.others and not one.outgoing and isinstance(decoded, OtherFrame) and self.peer_address in decoded.summary:
+        ours = isinstance(decoded, OtherFrame) and self.peer_address in decoded.summary
+        if self.others and ours and not one.outgoing:
             packet = self._record(one.frame, one.timestamp, max(0.0, one.timestamp - self._began), "server")
-            packet.summary = decoded.summary
+            packet.summary = _summary(decoded)
             self._note(packet)
 
     def _take_tcp(self, one: Captured, frame: TcpFrame) -> None:
