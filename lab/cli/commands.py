@@ -164,6 +164,8 @@ def list_(names: o.Names = None, as_json: o.Json = False) -> None:
     epilog=_examples(
         "lab show handshake/three_segments  the story, and the ladder of a run made now",
         "lab show simultaneous_close --no-run  the story alone",
+        "lab show teardown/client_first --step  the run entry by entry: Enter, b for back, ? for the other keys",
+        "lab show lost_ack_in_last_ack --speed 0.5  the run half as fast as it happened",
     )
 )
 def show(
@@ -186,13 +188,38 @@ def show(
     frames: Annotated[
         bool, typer.Option("--frames", help="With the frames that are not TCP: ARP, IPv6 neighbours.")
     ] = False,
+    step: Annotated[
+        bool,
+        typer.Option(
+            "--step",
+            help="Show the run entry by entry, as `lab explore` shows its steps, and wait for a key before each: Enter "
+            "forward, b back, ? for the others.",
+        ),
+    ] = False,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Show the run entry by entry at this pace: 1 as it happened, 0.1 ten times slower, 10 ten times "
+            "faster.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Tell one scenario: its text, its documents, its script, and the ladder of a run made now."""
+    """Tell one scenario: its text, its documents, its script, and the ladder of a run made now.
+
+    With --step or --speed the run is shown entry by entry: the line of the script that caused it, the ladder, both
+    ends' variables, what the witnesses say, and what was legal next. It is played at full speed all the same, recorded,
+    and shown a moment later: while a run waited for its reader, the server's timers would go on running.
+    """
     where = ground(ctx, testbed)
-    from lab.cli.stories import show_scenario
+    with uninterrupted():
+        from lab.cli.pace import Pace
+        from lab.cli.stories import show_scenario
 
     family = "ipv6" if ipv6 else "ipv4"
-    raise typer.Exit(show_scenario(name, ground=where, family=family, seed=seed, run_now=run, frames=frames))
+    pace = Pace(step=step, speed=speed)
+    raise typer.Exit(show_scenario(name, ground=where, family=family, seed=seed, run_now=run, frames=frames, pace=pace))
 
 
 @app.command(

@@ -10,6 +10,7 @@ from typing import Any
 
 from lab.cli.ends import end_on_sigterm
 from lab.cli.ground import Ground
+from lab.cli.pace import Pace, show
 from lab.report.json_report import dumps
 from lab.report.ladder import ladder
 from lab.report.problem import problem_lines
@@ -67,12 +68,23 @@ def _told(scenario: Scenario) -> dict[str, Any]:
 
 
 def show_scenario(
-    name: str, *, ground: Ground, family: str, seed: int | None, run_now: bool, frames: bool = False
+    name: str,
+    *,
+    ground: Ground,
+    family: str,
+    seed: int | None,
+    run_now: bool,
+    frames: bool = False,
+    pace: Pace | None = None,
 ) -> int:
     """Print a scenario's story and, with `run_now`, the ladder of a run made now; the run's exit code.
 
-    Raises UsageError where the name means none or several; CannotRun, the story being told by then.
+    With a `pace` the run is shown entry by entry in place of its ladder. Raises UsageError where the name means none or
+    several; CannotRun, the story being told by then.
     """
+    if pace and (frames or not run_now):
+        other = "--frames" if frames else "--no-run"
+        raise UsageError(f"--step and --speed show a run as a session does: leave {other} out")
     scenarios = load([name])
     if len(scenarios) != 1:
         some = ", ".join(s.name for s in scenarios[:4]) + (" …" if len(scenarios) > 4 else "")
@@ -96,8 +108,14 @@ def show_scenario(
         testbed=ground.testbed,
         testbed_options=ground.options,
         seed=chosen,
+        watch=bool(pace),
     )
     done = run(plan)
+    if pace and done.results[0].moments:
+        from lab.explore.film import Film
+
+        show(Film(done.results[0], scenario, screen.glyphs), screen, pace, seed=done.seed)
+        return done.exit_code
     for result in done.results:
         screen.show(ladder(result, width=screen.width, glyphs=screen.glyphs, frames=frames))
         screen.show([[], *remark_lines([result], screen.width)])
