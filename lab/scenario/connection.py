@@ -23,7 +23,8 @@ def name_of(number: int) -> str:
     return letter if number < 26 else f"{letter}{number // 26 + 1}"
 
 
-def _near(number: int | None) -> int | None:
+def near(number: int | None) -> int | None:
+    """A relative number, None where it is counted from another connection's start."""
     return number if number is not None and abs(number) < FAR else None
 
 
@@ -94,7 +95,7 @@ class Connection:
             mine, theirs = theirs, mine
         seq = None if mine is None else segment.seq.ahead_of(mine)
         ack = None if theirs is None or ACK not in segment.flags else segment.ack.ahead_of(theirs)
-        return _near(seq), _near(ack)
+        return near(seq), near(ack)
 
     def notation(self, segment: Segment, *, from_peer: bool) -> str:
         """A segment as the ladder writes it: `> S seq 0`, `< SA seq 0 ack 1`."""

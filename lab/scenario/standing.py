@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lab.scenario.bench import Bench
-from lab.scenario.connection import Connection
+from lab.scenario.connection import Connection, near
 from lab.scenario.record import End, Standing
 from lab.tcp.conversation import Conversation
 from lab.tcp.endpoint import Endpoint
@@ -88,9 +88,9 @@ def _end(end: Endpoint, own: Seq | None, other: Seq | None) -> End:
     takes = other is not None and end.irs is not None
     return End(
         state=end.state,
-        snd_una=end.snd_una.ahead_of(own) if sends and own is not None else None,
-        snd_nxt=end.snd_nxt.ahead_of(own) if sends and own is not None else None,
+        snd_una=near(end.snd_una.ahead_of(own)) if sends and own is not None else None,
+        snd_nxt=near(end.snd_nxt.ahead_of(own)) if sends and own is not None else None,
         snd_wnd=end.snd_wnd if takes else None,
-        rcv_nxt=end.rcv_nxt.ahead_of(other) if takes and other is not None else None,
+        rcv_nxt=near(end.rcv_nxt.ahead_of(other)) if takes and other is not None else None,
         rcv_wnd=end.rcv_wnd if sends else None,
     )
