@@ -30,6 +30,8 @@ class Play:
     """and what led from each to the next, where it is not the one arrow that the document draws between the two."""
     sent: list[Packet] = field(default_factory=list)
     """Every segment that went out on it, of ours and of old connections."""
+    codes: dict[int, str] = field(default_factory=dict)
+    """How each of them is written in a scenario, at any time, by its number."""
     lives: int = 0
     """How often it was opened from our end."""
 

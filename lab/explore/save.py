@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.explore.layout import laid_out
+from lab.explore.numbers import Firsts, counted, fields_of, in_figures, with_fields
 from lab.scenario.record import Packet
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, Segment, letters
+from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.tcp.world import KEEP_ALIVE, PROBE
 from lab.wire.codec import TcpFrame, decode
@@ -48,9 +51,14 @@ class Scribe:
         self._read = 0
         """How much of the record has been turned into expectations."""
         self._stood: dict[str, State] = {}
-        self._known: set[str] = set()
         self._needs = "agent"
         self._rules: dict[str, None] = {}
+        self._firsts: dict[str, Firsts] = {}
+        """Of each connection that was introduced, the first numbers of its lives."""
+        self._code: dict[str, str] = {}
+        """How the last segment of each connection was written."""
+        self._kept = 0
+        """How many numbers were given a name, in case that they are asked for later."""
         self._imports: dict[str, set[str]] = {}
         self._last: Packet | None = None
         """The segment of the last expectation, which is"""
@@ -59,6 +67,8 @@ class Scribe:
         """and what it and those before it carried."""
         self._sent = False
         """Whether something was sent since the last expectation."""
+        self._called = 0
+        """How many lines there were with the last call."""
 
     # What is done
 
@@ -69,17 +79,22 @@ class Scribe:
     def calls(self, code: str) -> None:
         """A line of the script that is about the server's program."""
         self._add(code)
+        self._called = len(self._body)
+
+    def withdraws(self) -> None:
+        """The call that was written last has failed: it was not made."""
+        if self._called and self._called == len(self._body):
+            self._body.pop()
+        self._called = 0
 
     def turns(self, play: Play, code: str) -> None:
         """The connection leads elsewhere: `code` is what `peer.towards` is given."""
         names = self.names(play)
-        if play.name == "A" or play.name in self._known:
+        if play.name == "A" or play.name in self._firsts:
             self._add(f"{names.peer}.towards({code})")
         else:
             self._add(f"{names.peer} = peer.another().towards({code})")
-        if play.name not in self._known:
-            self._add(f"{names.x} = {names.peer}.iss")
-        self._known.add(play.name)
+        self._introduces(play)
 
     def visits(self, path: str) -> None:
         """A WebSocket server is talked to."""
@@ -91,12 +106,15 @@ class Scribe:
         self.meets(play)
         verb = "send" if ours else "replay"
         self._add(f"{self.names(play).peer}.{verb}({code}{', lost=True' * lost})")
+        self._code[play.name] = code
         self._sent = not lost
 
     def begins_anew(self, play: Play) -> None:
         """Our end forgets the connection, and takes another first number."""
-        names = self.names(play)
-        self._add(f"{names.x} = {names.peer}.anew()")
+        self.meets(play)
+        self.catches_up()
+        name = self._firsts[play.name].begins(self._tailed("x", play), play.connection.iss)
+        self._add(f"{name} = {self.names(play).peer}.anew()")
 
     def waits(self, seconds: float) -> None:
         """Time passes."""
@@ -108,19 +126,24 @@ class Scribe:
 
     def meets(self, play: Play) -> None:
         """Introduce the connection, where that is not done yet."""
-        if play.name in self._known:
+        if play.name in self._firsts:
             return
-        self._known.add(play.name)
         names = self.names(play)
         if play.name != "A":
             first = self.session.plays["A"].connection.server_port
             where = "" if play.connection.server_port in (first, None) else "towards=listener.port"
             self._add(f"{names.peer} = peer.another({where})")
-        self._add(f"{names.x} = {names.peer}.iss")
+        self._introduces(play)
+
+    def _introduces(self, play: Play) -> None:
+        if play.name not in self._firsts:
+            self._firsts[play.name] = Firsts()
+            name = self._firsts[play.name].begins(self._tailed("x", play), play.connection.iss)
+            self._add(f"{name} = {self._tailed('peer', play)}.iss")
 
     def notes(self, step: Step) -> None:
         """The end of a step: what was seen in it."""
-        self._expectations()
+        self.catches_up()
         play = self.session.hand
         heard = any(isinstance(e, Packet) and e.sender == "server" for e in step.entries)
         if self._sent and not heard and not step.problems and play.told and step.line:
@@ -139,40 +162,94 @@ class Scribe:
     # Words
 
     def names(self, play: Play) -> Names:
-        """A's are those of the figures; another connection's bear its letter."""
-        tail = "" if play.name == "A" else f"_{play.name.lower()}"
-        return Names(f"peer{tail}", f"x{tail}", f"y{tail}", f"connection{tail}")
+        """A's are those of the figures; another connection's bear its letter, a later life's numbers its number."""
+        firsts = self._firsts.get(play.name, Firsts())
+        x = next(reversed(firsts.ours), self._tailed("x", play))
+        y = next(reversed(firsts.theirs), self._tailed("y", play))
+        return Names(self._tailed("peer", play), x, y, self._tailed("connection", play))
+
+    @staticmethod
+    def _tailed(name: str, play: Play) -> str:
+        return name if play.name == "A" else f"{name}_{play.name.lower()}"
 
     def packet(self, play: Play, frame: bytes) -> str:
         """A segment of ours in a script's words: `TCP(flags="A", seq=x + 1, ack=y + 1)`."""
+        self.meets(play)
+        self.catches_up()
         read = decode(frame)
         assert isinstance(read, TcpFrame), "the lab's own commands make segments"
         return self.written(play, read.segment)
 
     def written(self, play: Play, segment: Segment) -> str:
         """The same of a segment."""
-        names, (seq, ack) = self.names(play), play.connection.relative(segment, from_peer=True)
+        firsts = self._firsts_of(play)
         fields = [f'flags="{letters(segment.flags)}"']
         # How long a request is depends on the server's address: where a service is spoken to, what is usual stays out.
         usual = play.web is not None and SYN not in segment.flags
         if not (usual and segment.seq == play.peer.snd_nxt):
-            fields.append(f"seq={_number(names.x, seq, segment.seq)}")
+            fields.append(f"seq={firsts.written(segment.seq, our=True)}")
         if ACK in segment.flags and not (usual and segment.ack == play.peer.rcv_nxt):
-            fields.append(f"ack={_number(names.y, ack, segment.ack)}")
+            fields.append(f"ack={firsts.written(segment.ack, our=False)}")
         if segment.window != _USUAL_WINDOW:
             fields.append(f"window={segment.window}")
         if segment.options:
             fields.append(f"options={quoted(segment.options)}")
         return f"TCP({', '.join(fields)})" + (f" / {quoted(segment.payload)}" if segment.payload else "")
 
+    def later(self, play: Play, frame: bytes, code: str) -> str:
+        """The packet that `code` describes now, written so that it is the same one at any later time.
+
+        What `code` leaves out is filled in from where the connection stands when it is sent.
+        """
+        read, fields = decode(frame), fields_of(code)
+        if not isinstance(read, TcpFrame) or fields is None:
+            return code
+        peer, firsts, segment = self.names(play).peer, self._firsts_of(play), read.segment
+        fixed: dict[str, str] = {}
+        for name, value, stands, our in (
+            ("seq", segment.seq, play.peer.snd_nxt, True),
+            ("ack", segment.ack, play.peer.rcv_nxt, False),
+        ):
+            moving = f"{peer}.snd_nxt" if our else f"{peer}.rcv_nxt"
+            if name in fields and moving not in ast.unparse(fields[name]):
+                continue
+            if not our and ACK not in segment.flags and name not in fields:
+                continue
+            if play.web is None or SYN in segment.flags:
+                fixed[name] = firsts.written(value, our=our)
+                continue
+            # How many octets have gone before it depends on the server's address, which the request bears.
+            self._kept += 1
+            kept = f"{name}_{self._kept}"
+            self._add(f"{kept} = {moving}")
+            fixed[name] = counted(kept, Seq(value).ahead_of(stands))
+        return with_fields(code, fixed)
+
+    def _firsts_of(self, play: Play) -> Firsts:
+        return self._firsts.get(play.name) or Firsts({self._tailed("x", play): play.connection.iss})
+
     # Expectations
 
     def _add(self, line: str) -> None:
-        self._expectations()
+        self.catches_up()
         self._body.append(line)
 
-    def _expectations(self) -> None:
-        """What came since the last line was written."""
+    def _follow_firsts(self) -> None:
+        """A SYN of ours with another number than its end's first one: that is counted from now on."""
+        for name, firsts in self._firsts.items():
+            play = self.session.plays[name]
+            isn = play.connection.conversation.peer_isn
+            if isn is None or isn == next(reversed(firsts.ours.values())):
+                continue
+            if known := next((word for word, value in firsts.ours.items() if value == isn), ""):
+                firsts.ours[known] = firsts.ours.pop(known)
+                continue
+            written = firsts.written(isn, our=True, typed=in_figures(self._code.get(name, "0"), "seq"))
+            self._body.append(f"{firsts.begins(self._tailed('x', play), isn)} = {written}")
+
+    def catches_up(self) -> None:
+        """Write down what came since the last line was written."""
+        self._follow_firsts()
         entries, self._read = self.session.bench.timeline[self._read :], len(self.session.bench.timeline)
         seen = [e for e in entries if isinstance(e, Packet) and e.sender == "server" and e.segment is not None]
         for i, packet in enumerate(seen):
@@ -209,19 +286,21 @@ class Scribe:
         return said
 
     def _written_expectation(self, play: Play, packet: Packet, segment: Segment) -> str:
-        names = self.names(play)
+        names, firsts = self.names(play), self._firsts_of(play)
         if not play.told and segment.payload:
             return f"{names.peer}.expect_data({argument(segment.payload)})"
         shown = segment.flags & ~(PSH | Flags.ECE | Flags.CWR)
         fields = [f'flags="{letters(Flags(shown))}"']
         begins = SYN in segment.flags
+        typed = in_figures(self._code.get(play.name, "0"), "seq", "ack")
         if not begins and play.web is None:
-            fields.append(f"seq={_number(names.y, packet.seq, segment.seq)}")
+            none = RST in segment.flags and segment.seq == 0  # to what acknowledges nothing
+            fields.append(f"seq={0 if none else firsts.written(segment.seq, our=False, typed=typed)}")
         if ACK in segment.flags and (play.web is None or begins):
-            fields.append(f"ack={_number(names.x, packet.ack, segment.ack)}")
+            fields.append(f"ack={firsts.written(segment.ack, our=True, typed=typed)}")
         code = f"TCP({', '.join(fields)})" + (f" / {quoted(segment.payload)}" if segment.payload else "")
         said = f"{names.peer}.expect({code})"
-        return f"{names.y} = {said}.seq" if begins else said
+        return f"{firsts.answers(self._tailed('y', play), segment.seq)} = {said}.seq" if begins else said
 
     @property
     def family(self) -> str:
@@ -274,13 +353,6 @@ def _shortened(text: str, most: int = 80) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip(" ,") + "…"
 
 
-def _number(base: str, relative: int | None, absolute: int) -> str:
-    """A number as the figures write it: `x`, `y + 1`, `x - 10`; as it is where its start is not known."""
-    if relative is None:
-        return str(int(absolute))
-    return base if relative == 0 else f"{base} {'+' if relative > 0 else '-'} {abs(relative)}"
-
-
 def quoted(value: str | bytes) -> str:
     """A literal in double quotes, as the formatter writes it; many octets that repeat are multiplied."""
     if isinstance(value, bytes) and len(value) > LONG:
@@ -310,10 +382,13 @@ _ASSIGNED = re.compile(r"(\w+) = (.+?)(\.seq)?")
 def _used(body: list[str]) -> list[str]:
     """The lines without names that nobody asks for: `y = peer.expect(…).seq` becomes `peer.expect(…)`."""
     kept: list[str] = []
+    asked: set[str] = set()
     for line in reversed(body):
         found = _ASSIGNED.fullmatch(line)
-        if found is None or any(re.search(rf"\b{found[1]}\b", later) for later in kept):
-            kept.append(line)
-        elif not found[2].endswith(".iss"):
-            kept.append(found[2])
+        if found is not None and found[1] not in asked:
+            if not found[2].endswith(")") or "(" not in found[2]:
+                continue  # a number, and nothing is done
+            line = found[2]
+        kept.append(line)
+        asked |= {node.id for node in ast.walk(ast.parse(line)) if isinstance(node, ast.Name)}
     return kept[::-1]

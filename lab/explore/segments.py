@@ -20,6 +20,7 @@ def syn(session: Session, rest: str) -> None:
     _nothing_behind(rest, "syn")
     if play.peer.state is State.CLOSED and play.sent and play.connection.conversation.peer.iss is None and play.lives:
         play.peer.anew()
+        play.connection.conversation.peer_isn = None  # nothing is counted from the old life's number any more
         session.scribe.begins_anew(play)
     play.lives += 1
     _send(session, play, SYN)
@@ -114,7 +115,7 @@ def repeat(session: Session, rest: str) -> None:
             numbers = ", ".join(str(packet.number) for packet in play.sent[-8:])
             raise CommandError(f"{word} is no segment of ours on this connection", f"ours are {numbers}")
         chosen = found[0]
-    session.put(play, chosen.frame, note="repeated")
+    session.put(play, chosen.frame, code=play.codes[chosen.number], note="repeated")
 
 
 # What is common to them

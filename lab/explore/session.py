@@ -115,6 +115,8 @@ class Session:
         """Whether the model answers for us."""
         self.lose_next = self.delay_next = False
         self.delayed: list[Delayed] = []
+        self._later = ""
+        """How the segment that goes out now is written at any later time."""
         self.over = ""
         """Why nothing more can be done here, "" as long as it can."""
         self._before = testbed.link.statistics()
@@ -184,6 +186,8 @@ class Session:
 
     def script_names(self) -> dict[str, str]:
         """The same names as a scenario writes them."""
+        self.scribe.meets(self.hand)
+        self.scribe.catches_up()
         play, written = self.hand, self.scribe.names(self.hand)
         end = play.connection.conversation.peer
         una = end.snd_una.ahead_of(play.connection.peer_isn) if end.iss is not None else 0
@@ -195,9 +199,9 @@ class Session:
             "snd_nxt": f"{written.peer}.snd_nxt",
             "rcv_nxt": f"{written.peer}.rcv_nxt",
             "snd_una": f"({written.x} + {una})",
-            "snd_wnd": str(end.snd_wnd),
-            "rcv_wnd": str(end.rcv_wnd),
-            "mss": str(end.send_mss),
+            "snd_wnd": f"{written.peer}.snd_wnd",
+            "rcv_wnd": f"{written.peer}.rcv_wnd",
+            "mss": f"{written.peer}.mss",
             "sport": f"{written.peer}.port",
             "dport": "site.port" if play.web else "listener.port",
         }
@@ -219,6 +223,8 @@ class Session:
             act()
             self.settle()
         except (CallError, AgentError, ScenarioError) as error:
+            if isinstance(error, AgentError):
+                self.scribe.withdraws()
             self._find_out(number, line)
             raise CommandError(self._in_words(error)) from error
         except Stopped:
@@ -359,19 +365,23 @@ class Session:
 
     def put(self, play: Play, frame: bytes, *, code: str = "", note: str = "", ours: bool = True) -> None:
         """Send a whole frame on a connection: now, never, or behind the next one."""
+        self.scribe.meets(play)
         code = code or self.scribe.packet(play, frame)
+        later = self.scribe.later(play, frame, code)
         waiting, self.delayed = self.delayed, []
         lose, delay, self.lose_next, self.delay_next = self.lose_next, self.delay_next, False, False
         self.scribe.sends(play, code, ours=ours, lost=lose or delay)
+        self._later = later
         if lose or delay:
             self.bench.transmit(play.connection, frame, note=DELAYED if delay else LOST, lost=True)
-            self.delayed = [*waiting, Delayed(play, frame, code)] if delay else waiting
+            self.delayed = [*waiting, Delayed(play, frame, later)] if delay else waiting
             return
         try:
             self.bench.transmit(play.connection, frame, note=note, ours=ours)
         finally:
             for one in waiting:
                 self.scribe.sends(one.play, one.code, ours=False, lost=False)
+                self._later = one.code
                 self.bench.transmit(one.play.connection, one.frame, ours=False, note=LATE)
 
     def _follow(self, entry: Packet | Call) -> None:
@@ -382,6 +392,7 @@ class Session:
         if play is not None and isinstance(entry, Packet) and entry.segment is not None:
             if entry.sender == "peer":
                 play.sent.append(entry)
+                play.codes[entry.number] = self._later
             if play.web is not None and entry.note not in (LOST, DELAYED):
                 play.web.follows(entry, lambda finding: self._object(play, entry, finding))
         if self.on_entry is not None:

@@ -63,6 +63,21 @@ class Peer:
         return self.connection.conversation.peer.rcv_nxt
 
     @property
+    def snd_wnd(self) -> int:
+        """Octets that the server has room for (RFC 9293 §3.3.1)."""
+        return self.connection.conversation.peer.snd_wnd
+
+    @property
+    def rcv_wnd(self) -> int:
+        """Octets that it has said it has room for (RFC 9293 §3.3.1)."""
+        return self.connection.conversation.peer.rcv_wnd
+
+    @property
+    def mss(self) -> int:
+        """Octets of text that a segment to the server may carry (RFC 9293 §3.7.1)."""
+        return self.connection.conversation.peer.send_mss
+
+    @property
     def state(self) -> State:
         """Where its own segments put it."""
         return self.connection.peer_state

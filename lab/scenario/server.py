@@ -49,6 +49,7 @@ class Server:
         agent = _agent(bench)
         bench.pump()
         conversation = connection.conversation
+        conversation.server.stop_listening()  # it calls from another port than the one where the program listens
         conversation.server.call("connect", lambda e: e.open_active(bench.now()), bench.now())
         conversation.peer = Endpoint(profile=conversation.peer.profile, iss=connection.iss).open_passive().endpoint
         conversation.owed = ()

@@ -1,0 +1,125 @@
+"""Sequence numbers of a session in a script's words: counted from both ends' first numbers, which each run chooses.
+
+A number that was typed in figures stays in figures, and so does the server's echo of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+
+from lab.tcp.sequence import Seq
+
+NEAR = 2**28
+"""Octets. A number this far from a first one was hardly meant to be counted from it."""
+CLOSE = 2**17
+"""Octets. A number of the server's this close to one that was typed in figures echoes that."""
+
+
+@dataclass(slots=True)
+class Firsts:
+    """The first numbers of one connection, in all of its lives, by what the script calls them; the newest last."""
+
+    ours: dict[str, int] = field(default_factory=dict)
+    theirs: dict[str, int] = field(default_factory=dict)
+    _last: int = 0
+    """The number of the last name of the server's."""
+
+    def begins(self, base: str, first: int) -> str:
+        """Our end has that first number from now on; what it is called: `x`, `x2` …"""
+        name = base if not self.ours else f"{base}{len(self.ours) + 1}"
+        self.ours[name] = first
+        return name
+
+    def answers(self, base: str, first: int) -> str:
+        """The server's end has that first number; what it is called: `y`, `y2` …, as our own at that time."""
+        name = next((word for word, value in self.theirs.items() if value == first), "")
+        if not name:
+            self._last = max(self._last + 1, len(self.ours))
+            name = base if self._last <= 1 else f"{base}{self._last}"
+        self.theirs.pop(name, None)
+        self.theirs[name] = first
+        return name
+
+    def written(self, value: int, *, our: bool, typed: tuple[int, ...] = ()) -> str:
+        """A number as the figures write it: `x`, `y + 1`, `x - 10`; as it is where no first number is known.
+
+        `our`: whether it counts our octets. `typed`: numbers in figures that it may echo.
+        """
+        if any(abs(value - one) < CLOSE for one in typed):
+            return str(int(value))
+        own, other = (self.ours, self.theirs) if our else (self.theirs, self.ours)
+        for some in (own, other):
+            near = _nearest(some, value)
+            if near and abs(near[1]) < NEAR:
+                return counted(*near)
+        if value == 0 or not own:
+            return str(int(value))
+        last = next(reversed(own))
+        return counted(last, Seq(value).ahead_of(Seq(own[last])))
+
+
+def _nearest(some: dict[str, int], value: int) -> tuple[str, int] | None:
+    distances = {name: Seq(value).ahead_of(Seq(first)) for name, first in reversed(some.items())}
+    return min(distances.items(), key=lambda pair: abs(pair[1]), default=None)
+
+
+def counted(base: str, distance: int) -> str:
+    """`x`, `x + 1`, `x - 10`."""
+    return base if distance == 0 else f"{base} {'+' if distance > 0 else '-'} {abs(distance)}"
+
+
+def fields_of(code: str) -> dict[str, ast.expr] | None:
+    """The fields that the TCP layer of a packet sets, as `code` writes it; None where it has no such layer."""
+    for node in ast.walk(ast.parse(code, mode="eval")):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TCP":
+            return {word.arg: word.value for word in node.keywords if word.arg}
+    return None
+
+
+def in_figures(code: str, *names: str) -> tuple[int, ...]:
+    """The values of those fields of the TCP layer that are written without any name."""
+    fields = fields_of(code) or {}
+    some = [fields[name] for name in names if name in fields]
+    plain = [one for one in some if not any(isinstance(node, ast.Name) for node in ast.walk(one))]
+    return tuple(_worked_out(one) for one in plain)
+
+
+def _worked_out(node: ast.expr) -> int:
+    """What an expression of numbers alone comes to: it was worked out once already, so that it does."""
+    return int(eval(compile(ast.Expression(node), "<number>", "eval"), {"__builtins__": {}}))
+
+
+def with_fields(code: str, fields: dict[str, str]) -> str:
+    """The packet with those fields of its TCP layer set, whatever it said of them."""
+    tree = ast.parse(code, mode="eval")
+    found = next(
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TCP"
+    )
+    # Columns are counted in octets of UTF-8.
+    data = code.encode()
+    for word in sorted(found.keywords, key=lambda w: -w.value.col_offset):
+        if word.arg in fields:
+            start, end = word.value.col_offset, word.value.end_col_offset
+            data = data[:start] + fields.pop(word.arg).encode() + data[end:]
+    added = "".join(f", {name}={value}" for name, value in fields.items())
+    if not added:
+        return data.decode()
+    last = found.keywords[-1] if found.keywords else None
+    if last is None:
+        return re.sub(r"\bTCP\(\)", f"TCP({added[2:]})", data.decode(), count=1)
+    return _behind_last(data.decode(), added)
+
+
+def _behind_last(code: str, added: str) -> str:
+    """Put more arguments behind those of the TCP layer."""
+    node = next(
+        node
+        for node in ast.walk(ast.parse(code, mode="eval"))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TCP"
+    )
+    data, end = code.encode(), node.keywords[-1].value.end_col_offset
+    return (data[:end] + added.encode() + data[end:]).decode() if end is not None else code
