@@ -226,6 +226,7 @@ def show(
     epilog=_examples(
         "lab explore  at a prompt, in the sandbox: syn, ack, data, fin …; `help` lists the commands",
         "lab explore --script opening.txt  a command a line; so does lab explore < opening.txt",
+        "lab explore --lesson three-way  led step by step; --lang zh in Chinese, --lesson list names the others",
         "lab explore --testbed target --interface eth0 --target 192.0.2.7:80  another server",
     )
 )
@@ -258,6 +259,8 @@ def explore(
     brief: Annotated[
         bool, typer.Option("--brief", "-b", help="Below each step the ladder alone: no variables, no next moves.")
     ] = False,
+    lesson: o.Lesson = None,
+    lang: o.Lang = None,
     as_json: o.Json = False,
     out: o.Out = Path("lab-out"),
 ) -> None:
@@ -265,6 +268,8 @@ def explore(
 
     After each step: the ladder, both ends' variables, what the kernel's socket says, whether wire, socket and model
     agree, and what is legal next. Ends with the verdict on all that was seen, and its exit code.
+
+    With --lesson somebody leads: 0 means that the lesson was finished too, 3 that it was not.
     """
     where = ground(ctx, testbed)
     with uninterrupted():
@@ -272,7 +277,9 @@ def explore(
         from lab.cli.exploring import explore as play
 
     family = "ipv6" if ipv6 else "ipv4"
-    wanted = Wanted(where, family, seed=seed, script=script, brief=brief, as_json=as_json, out=out)
+    wanted = Wanted(
+        where, family, seed=seed, script=script, brief=brief, as_json=as_json, out=out, lesson=lesson, lang=lang
+    )
     raise typer.Exit(play(wanted))
 
 

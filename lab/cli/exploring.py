@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ from lab.explore.ground import Ground
 from lab.report.files import folder_for
 from lab.report.json_report import document, dumps
 from lab.report.terminal import Screen
+from lab.report.text import wrapped
 from lab.scenario.errors import UsageError
 
 if TYPE_CHECKING:
+    from lab.explore.lesson import Lesson
     from lab.explore.session import Session
+    from lab.explore.tutor import Tutor
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +37,23 @@ class Wanted:
     """The ladder alone, without what stands below it."""
     as_json: bool = False
     out: Path = Path("lab-out")
+    lesson: str | None = None
+    """Who leads: a lesson's name, or "list"."""
+    lang: str | None = None
 
 
 def explore(wanted: Wanted) -> int:
     """Play a session; the exit code of `lab run` for what was seen. Raises UsageError, CannotRun, CannotWrite."""
+    screen = Screen(stderr=wanted.as_json)
+    lesson = _lesson(wanted, screen)
+    if wanted.lesson == "list":
+        return 0
     lines, name = _script(wanted)
     end_on_sigterm()
     with Ground(wanted.where.testbed, wanted.where.options, wanted.family) as ground:  # type: ignore[arg-type]
         from lab.explore.session import Session  # and Scapy with it, while the sandbox's helper starts
         from lab.explore.shell import Shell, play_script
+        from lab.explore.tutor import Tutor
 
         folder_for(wanted.out, option="--out")
         seed = secrets.randbelow(2**32) if wanted.seed is None else wanted.seed
@@ -49,8 +61,15 @@ def explore(wanted: Wanted) -> int:
         def begin(name: str) -> Session:
             return Session(ground.fresh(), ground.family, seed=seed, name=name)
 
-        screen = Screen(stderr=wanted.as_json)
-        shell = Shell(begin, screen, panel=not wanted.brief, out=wanted.out)
+        tutors: list[Tutor] = []
+
+        def led(shell: Shell) -> Tutor:
+            assert lesson is not None
+            tutors.append(Tutor(lesson, shell))
+            return tutors[0]
+
+        panel = lesson is None and not wanted.brief
+        shell = Shell(begin, screen, panel=panel, out=wanted.out, guide=led if lesson else None)
         code = 0
         try:
             if lines is None:
@@ -67,9 +86,37 @@ def explore(wanted: Wanted) -> int:
         sys.stdout.write(dumps(document(run, timeline=True), ascii_only=not encoding.lower().startswith("utf")))
     if code and run.exit_code != 1:  # a violation weighs more than a line that could not be done
         return code
+    if tutors:
+        return _of_lesson(run.exit_code, tutors[0])
     if lines is None and not any(result.packets for result in run.results):
         return 0  # somebody has had a look, and left
     return run.exit_code
+
+
+def _of_lesson(code: int, tutor: Tutor) -> int:
+    """The verdict's exit code where the lesson was finished; else 3, unless the server broke a rule."""
+    return 1 if code == 1 or tutor.walk.violated else code if tutor.walk.finished else 3
+
+
+def _lesson(wanted: Wanted, screen: Screen) -> Lesson | None:
+    """The lesson that is to lead. Raises UsageError."""
+    if wanted.lesson is None:
+        if wanted.lang is not None:
+            raise UsageError("--lang is for lessons: `lab explore --lesson three-way --lang zh`")
+        return None
+    from lab.explore.language import language
+    from lab.explore.lesson import known, load, titles
+
+    spoken, instead = language(wanted.lang, os.environ, screen.console.encoding)
+    if instead:
+        screen.show(wrapped(instead, screen.width, style="warn", first=f"{screen.glyphs.warn} "))
+    if wanted.lesson == "list":
+        screen.show([[(name.ljust(15), "peer"), (title, "")] for name, title in titles(spoken).items()])
+        return None
+    name = known(wanted.lesson)
+    if wanted.where.testbed == "target":
+        raise UsageError("--lesson tells the server's program what to do: use the sandbox, or --testbed host")
+    return load(name, spoken)
 
 
 def _script(wanted: Wanted) -> tuple[list[str] | None, str]:

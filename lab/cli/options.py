@@ -36,6 +36,20 @@ def complete_name(incomplete: str) -> list[str]:
     return [name for name in [*folders, *known] if name.startswith(incomplete)]
 
 
+def complete_lesson(incomplete: str) -> list[str]:
+    """Names of lessons that begin so."""
+    from lab.explore.lessons import NAMES
+
+    return [name for name in (*NAMES, "list") if name.startswith(incomplete)]
+
+
+def complete_lang(incomplete: str) -> list[str]:
+    """Languages of lessons that begin so."""
+    from lab.explore.lessons import LANGUAGES
+
+    return [language for language in LANGUAGES if language.startswith(incomplete)]
+
+
 Names = Annotated[
     list[str] | None,
     typer.Argument(
@@ -203,6 +217,25 @@ Seed = Annotated[
         metavar="NUMBER",
         help="Repeat the choices of an earlier run (initial numbers, ports): its report tells the seed.",
         rich_help_panel=WHAT,
+        show_default=False,
+    ),
+]
+Lesson = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Be led step by step: three-way, why-not-two, four-way, why-not-three, half-close, websocket or layers; "
+        "list says what each is about.",
+        autocompletion=complete_lesson,
+        show_default=False,
+    ),
+]
+Lang = Annotated[
+    str | None,
+    typer.Option(
+        metavar="en|zh",
+        help="The lesson's language: English or Chinese. Otherwise that of LC_ALL, LC_MESSAGES or LANG.",
+        autocompletion=complete_lang,
         show_default=False,
     ),
 ]

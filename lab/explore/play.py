@@ -64,6 +64,12 @@ class Play:
                 events.append(_event(entry, who, state))
                 way.append(state)
 
+    def begins(self) -> None:
+        """Note that the server listens already, where it does: no entry of this connection tells it."""
+        if self.connection.server_state is State.LISTEN and self.ways[1] == [State.CLOSED]:
+            self.ways[1].append(State.LISTEN)
+            self.events[1].append(None)
+
 
 def _event(entry: Packet | Call, who: str, to: State) -> Event | None:
     """What took an end to that state, where it was a RST or a SYN out of place (RFC 9293 §3.10.7.4)."""

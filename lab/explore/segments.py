@@ -11,6 +11,9 @@ from lab.tcp.state import State
 MSS = 1460
 """Octets of text that one segment takes, where nothing else was agreed: an Ethernet frame's worth."""
 
+LATER = 1_000_000
+"""Numbers between the first ones of two lives of a connection: four seconds of RFC 9293 §3.4.1's clock."""
+
 _NO_CONNECTION = (State.CLOSED, State.LISTEN)
 
 
@@ -19,9 +22,8 @@ def syn(session: Session, rest: str) -> None:
     play = ready(session)
     _nothing_behind(rest, "syn")
     if play.peer.state is State.CLOSED and play.sent and play.connection.conversation.peer.iss is None and play.lives:
-        play.peer.anew()
-        play.connection.conversation.peer_isn = None  # nothing is counted from the old life's number any more
-        session.scribe.begins_anew(play)
+        # Later than the last one, as the clock of RFC 9293 §3.4.1 has it: a server in TIME-WAIT takes no other (§3.6.1).
+        session.scribe.begins_anew(play, LATER)
     play.lives += 1
     _send(session, play, SYN)
 
@@ -64,6 +66,11 @@ def rst(session: Session, rest: str) -> None:
             "there is nothing to reset: no segment has gone either way",
             '`syn` opens a connection, or `send TCP(flags="R", seq=x)` sends one all the same',
         )
+    owed = [reply.segment for reply in play.connection.conversation.owed if RST in reply.segment.flags]
+    if owed:  # its number is the one that will be believed (RFC 9293 §3.10.7.1)
+        frame = session.bench.frame_for(owed[0], play.peer.port, session.bench.port_of(play.connection))
+        session.put(play, frame)
+        return
     refuses = play.connection.conversation.peer.iss is None
     _send(session, play, RST | ACK if refuses else RST)
 

@@ -160,6 +160,7 @@ class Session:
         if where in self.bench.listening:
             connection.conversation.server.listen()
         play = self.take(connection)
+        play.begins()
         if port is not None:
             self.scribe.turns(play, code)
         return play

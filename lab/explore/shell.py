@@ -108,8 +108,12 @@ class Shell:
         act = command.act
         if act is None:
             raise CommandError(f"`{command.name}` is no step", "only what sends, calls or waits is")
+        return self.does(line, lambda: act(self.session, rest))
+
+    def does(self, line: str, act: Callable[[], None]) -> Step:
+        """Do something as a step, and show what came of it. Raises CommandError, Over."""
         with self._interruptible():
-            step = self.session.step(line, lambda: act(self.session, rest))
+            step = self.session.step(line, act)
         self.steps.append(step)
         self._show_step(step)
         return step
@@ -138,7 +142,8 @@ class Shell:
         self.screen.console.file.flush()
 
     def _show_step(self, step: Step) -> None:
-        self.show([*self.view.step(step, self.session, self.screen.width, drawn=self._drawn), []])
+        if lines := self.view.step(step, self.session, self.screen.width, drawn=self._drawn):
+            self.show([*lines, []])
         self._drawn = 0
 
     def _show_told(self) -> None:
