@@ -35,8 +35,8 @@ class Shot:
 
 
 class Film:
-    """The shots of one run, in order. The ladder grows with what is drawn, so draw each shot behind the one before it;
-    `again` draws all of them from the first on.
+    """The shots of one run, in order. The ladder grows with what is drawn, so draw each shot behind the one before it,
+    or behind `anew`.
     """
 
     def __init__(self, result: Result, scenario: Scenario, glyphs: Glyphs) -> None:
@@ -48,8 +48,8 @@ class Film:
         self._read = carried(result)
         self.shots = list(_shots(result, websocket=scenario.needs in WEBSOCKET))
         self._ladder = self._new_ladder()
-        self._panel: tuple[Standing, str] | None = None
-        """What the last panel told."""
+        self._panel: list[Line] = []
+        """The last panel."""
         self._told: list[Problem] = []
 
     def __len__(self) -> int:
@@ -74,10 +74,11 @@ class Film:
         """What the ladder grows by, and nothing else."""
         return self._ladder.lines([self.shots[number].entry], self.result, width=width, glyphs=self.glyphs)
 
-    def shot(self, number: int, width: int, *, below: bool = True) -> list[Line]:
+    def shot(self, number: int, width: int, *, below: bool = True, room: int | None = None) -> list[Line]:
         """The line of the script, what the ladder grows by, what failed; and `below`, where both ends stood.
 
-        Where they stand as they did the last time, this is said and nothing more.
+        Where they stand as they did the last time, this is said and nothing more. What is not legal is left out where
+        all would take more than `room` lines.
         """
         shot, failed = self.shots[number], self.failed(number)
         lines = [self._place(shot.moment.line, width), *self.rows(number, width)]
@@ -89,19 +90,25 @@ class Film:
         standing = shot.moment.standing
         if failed and not standing.objection:
             standing = replace(standing, objection=in_short(failed[0], self.glyphs))
-        before, self._panel = self._panel, (standing, shot.websocket)
-        if before == self._panel:
+        drawn = self._drawn(standing, shot, width)
+        before, self._panel = self._panel, drawn
+        if before == drawn:
             return [*lines, [("  both ends stand as before", "dim")], []]
-        drawn = panel(standing, width=width, glyphs=self.glyphs, websocket=shot.websocket, more=OTHERWISE)
+        if room is not None and len(lines) + len(drawn) + 2 > room:
+            few = "not legal: left out, this terminal has few rows"
+            drawn = [*self._drawn(replace(standing, illegal=()), shot, width), [(f"  {few}", "dim")]]
         return [*lines, [], *drawn, []]
 
-    def again(self, number: int, width: int, *, below: bool = True) -> list[Line]:
-        """The ladder from its first entry to this shot, which alone has the rest; at the top the lifelines' names."""
-        self._ladder, self._panel = self._new_ladder(), None
+    def _drawn(self, standing: Standing, shot: Shot, width: int) -> list[Line]:
+        return panel(standing, width=width, glyphs=self.glyphs, websocket=shot.websocket, more=OTHERWISE)
+
+    def anew(self, number: int, width: int) -> list[Line]:
+        """Begin again with the lifelines' names and the ladder before this shot, which is to be drawn next."""
+        self._ladder, self._panel = self._new_ladder(), []
         lines = [self._columns(width)]
         for i in range(number):
             lines += self.rows(i, width)
-        return [*lines, *self.shot(number, width, below=below)]
+        return lines
 
     def failed(self, number: int) -> list[Problem]:
         """The problems that concern a shot's packet."""

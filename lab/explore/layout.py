@@ -34,6 +34,8 @@ def _argument(text: str, indent: str) -> list[str]:
         return pieces(text, indent)
     if found := _CARRIES.fullmatch(text):
         inner = indent + _INDENT
+        if len(f"{indent}/ ({found[2]})") <= WIDTH:
+            return [indent + found[1], f"{indent}/ {found[2]}"]
         return [indent + found[1], f"{indent}/ (", *pieces(found[2], inner), f"{indent})"]
     operands = text.split(" / ")
     return [indent + operands[0], *(f"{indent}/ {each}" for each in operands[1:])]

@@ -52,7 +52,7 @@ class Firsts:
         own, other = (self.ours, self.theirs) if our else (self.theirs, self.ours)
         for some in (own, other):
             near = _nearest(some, value)
-            if near and abs(near[1]) < NEAR:
+            if near and abs(near[1]) < (NEAR if value else CLOSE):  # 0 is what a field has that nobody has filled in
                 return counted(*near)
         if value == 0 or not own:
             return str(int(value))
@@ -84,6 +84,22 @@ def in_figures(code: str, *names: str) -> tuple[int, ...]:
     some = [fields[name] for name in names if name in fields]
     plain = [one for one in some if not any(isinstance(node, ast.Name) for node in ast.walk(one))]
     return tuple(_worked_out(one) for one in plain)
+
+
+def counts_ours(code: str, name: str, firsts: Firsts) -> bool:
+    """Whether that field of the TCP layer is written as a number that counts our octets."""
+    return _is_counted_from(code, name, {*firsts.ours, "snd_nxt"})
+
+
+def counts_theirs(code: str, name: str, firsts: Firsts) -> bool:
+    """Whether that field of the TCP layer is written as a number that counts the server's octets."""
+    return _is_counted_from(code, name, {*firsts.theirs, "rcv_nxt"})
+
+
+def _is_counted_from(code: str, name: str, words: set[str]) -> bool:
+    node = (fields_of(code) or {}).get(name)
+    some = ast.walk(node) if node is not None else ()
+    return any((n.id if isinstance(n, ast.Name) else getattr(n, "attr", "")) in words for n in some)
 
 
 def _worked_out(node: ast.expr) -> int:

@@ -32,6 +32,8 @@ class Play:
     """Every segment that went out on it, of ours and of old connections."""
     codes: dict[int, str] = field(default_factory=dict)
     """How each of them is written in a scenario, at any time, by its number."""
+    heard_of_end: bool = False
+    """Whether the program was told that the connection is gone: a kernel says so once."""
     lives: int = 0
     """How often it was opened from our end."""
 
@@ -55,6 +57,10 @@ class Play:
     def told(self) -> bool:
         """Whether the server's program does what the person says, and nothing else."""
         return self.connection.conversation.told
+
+    def hears(self, errno: str | None) -> None:
+        """A call of the program failed with that."""
+        self.heard_of_end = self.heard_of_end or errno in ("ECONNRESET", "EPIPE", "ECONNREFUSED", "ENOTCONN")
 
     def walks(self, entry: Packet | Call) -> None:
         """Note the states that both ends are in now, after `entry`."""

@@ -8,6 +8,7 @@ from lab.explore.save import argument
 from lab.explore.segments import octets_of
 from lab.explore.session import Session
 from lab.scenario.server import Socket
+from lab.server.client import AgentError
 from lab.tcp.state import SYNCHRONIZED, State
 
 
@@ -24,6 +25,12 @@ def stop(session: Session, rest: str) -> None:
     _agent(session)
     if session.listener is None:
         raise CommandError("the program does not listen", "`server listen` lets it")
+    waiting = [p for p in _pending(session) if p.connection.server_port == session.listener.port]
+    if waiting:
+        raise CommandError(
+            f"connection {waiting[0].name} has come and nobody has taken it: a kernel gives it up with the listener",
+            "`server accept` takes it first, or `rst` ends it",
+        )
     session.scribe.calls("listener.close()")
     listener, session.listener = session.listener, None
     listener.close()
@@ -74,7 +81,11 @@ def send(session: Session, rest: str) -> None:
         raise CommandError("no octets to send", 'say which: `server send "hello"`')
     play, socket = _socket(session)
     _code(session, play, f"send({argument(text)})")
-    socket.send(text)
+    try:
+        socket.send(text)
+    except AgentError as error:
+        play.hears(error.errno)
+        raise
 
 
 def recv(session: Session, rest: str) -> None:
@@ -88,9 +99,12 @@ def recv(session: Session, rest: str) -> None:
     elif end.fin_received:
         _code(session, play, "receives_end()")
         socket.receives_end()
-    elif end.state in (State.CLOSED, State.LISTEN):
+    elif end.state in (State.CLOSED, State.LISTEN) and not play.heard_of_end:
+        play.heard_of_end = True
         _code(session, play, "is_reset()")
         socket.is_reset()
+    elif play.heard_of_end:
+        raise CommandError("the program was told already that the connection is gone", "`server close` lets go of it")
     else:
         _code(session, play, "receives_nothing()")
         socket.receives_nothing()
@@ -117,6 +131,12 @@ def abort(session: Session, rest: str) -> None:
     _code(session, play, "abort()")
     socket.abort()
     play.socket = None
+
+
+def _pending(session: Session) -> list[Play]:
+    """Connections that have begun at the listener, and that the program has not taken."""
+    begun = (State.SYN_RECEIVED, *SYNCHRONIZED)
+    return [p for p in session.plays.values() if p.told and not p.taken and p.connection.server_state in begun]
 
 
 def _code(session: Session, play: Play, call: str) -> None:

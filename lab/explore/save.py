@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.explore.layout import laid_out
-from lab.explore.numbers import Firsts, counted, fields_of, in_figures, with_fields
+from lab.explore.numbers import Firsts, counted, counts_ours, counts_theirs, fields_of, in_figures, with_fields
 from lab.scenario.record import Packet
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, Segment, letters
 from lab.tcp.sequence import Seq
@@ -109,12 +109,15 @@ class Scribe:
         self._code[play.name] = code
         self._sent = not lost
 
-    def begins_anew(self, play: Play) -> None:
-        """Our end forgets the connection, and takes another first number."""
+    def begins_anew(self, play: Play, later: int) -> None:
+        """Our end forgets the connection, and takes another first number, so much later than the last."""
         self.meets(play)
         self.catches_up()
+        last = self.names(play).x
+        play.peer.anew(play.connection.peer_isn + later)
+        play.connection.conversation.peer_isn = None  # nothing is counted from the old life's number any more
         name = self._firsts[play.name].begins(self._tailed("x", play), play.connection.iss)
-        self._add(f"{name} = {self.names(play).peer}.anew()")
+        self._add(f"{name} = {self.names(play).peer}.anew({last} + {later:_})")
 
     def waits(self, seconds: float) -> None:
         """Time passes."""
@@ -252,15 +255,14 @@ class Scribe:
         self._follow_firsts()
         entries, self._read = self.session.bench.timeline[self._read :], len(self.session.bench.timeline)
         seen = [e for e in entries if isinstance(e, Packet) and e.sender == "server" and e.segment is not None]
-        for i, packet in enumerate(seen):
+        for packet in seen:
             play = self.session.plays.get(packet.connection)
             if play is None or packet.segment is None or packet.note in _UNWRITTEN:
                 continue
             if packet.rule:
                 self._rules[packet.rule] = None
-            data_follows = any(p.segment and p.segment.payload and p.connection == packet.connection for p in seen[i:])
-            if not play.told and packet.segment.flags & ~PSH == ACK and data_follows and not packet.segment.payload:
-                continue  # whether the ACK comes alone or with the data is the kernel's and the moment's affair
+            if not play.told and packet.segment.flags & ~PSH == ACK and not packet.segment.payload:
+                continue  # whether the ACK comes alone or with what follows is the kernel's and the moment's affair
             if self._goes_on(packet):
                 continue
             self._body.append(self._expectation(play, packet, packet.segment))
@@ -295,9 +297,12 @@ class Scribe:
         typed = in_figures(self._code.get(play.name, "0"), "seq", "ack")
         if not begins and play.web is None:
             none = RST in segment.flags and segment.seq == 0  # to what acknowledges nothing
-            fields.append(f"seq={0 if none else firsts.written(segment.seq, our=False, typed=typed)}")
+            # A RST takes its number from our ACK field (RFC 9293 §3.10.7.1), whatever that was counted from.
+            ours = RST in segment.flags and counts_ours(self._code.get(play.name, "0"), "ack", firsts)
+            fields.append(f"seq={0 if none else firsts.written(segment.seq, our=ours, typed=typed)}")
         if ACK in segment.flags and (play.web is None or begins):
-            fields.append(f"ack={firsts.written(segment.ack, our=True, typed=typed)}")
+            theirs = RST in segment.flags and counts_theirs(self._code.get(play.name, "0"), "seq", firsts)
+            fields.append(f"ack={firsts.written(segment.ack, our=not theirs, typed=typed)}")
         code = f"TCP({', '.join(fields)})" + (f" / {quoted(segment.payload)}" if segment.payload else "")
         said = f"{names.peer}.expect({code})"
         return f"{firsts.answers(self._tailed('y', play), segment.seq)} = {said}.seq" if begins else said

@@ -8,8 +8,9 @@ from lab.explore.session import Session
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, letters
 from lab.tcp.state import State
 
-MSS = 1460
-"""Octets of text that one segment takes, where nothing else was agreed: an Ethernet frame's worth."""
+MSS = 1440
+"""Octets of text that one segment takes, where nothing less was agreed: an Ethernet frame's worth over IPv6, so that a
+session can be played again over either family."""
 
 LATER = 1_000_000
 """Numbers between the first ones of two lives of a connection: four seconds of RFC 9293 §3.4.1's clock."""
@@ -22,7 +23,7 @@ def syn(session: Session, rest: str) -> None:
     play = ready(session)
     _nothing_behind(rest, "syn")
     if play.peer.state is State.CLOSED and play.sent and play.connection.conversation.peer.iss is None and play.lives:
-        # Later than the last one, as the clock of RFC 9293 §3.4.1 has it: a server in TIME-WAIT takes no other (§3.6.1).
+        # As the clock of RFC 9293 §3.4.1 has it: a server in TIME-WAIT takes no earlier one (§3.6.1).
         session.scribe.begins_anew(play, LATER)
     play.lives += 1
     _send(session, play, SYN)

@@ -150,6 +150,10 @@ class Session:
         """The program listens, on a port of its kernel's choice."""
         self.listener = self.server.listen()
         self.scribe.listens()
+        for play in self.plays.values():
+            if play.fresh and play.told and play.connection.server_port != self.listener.port:
+                play.peer.towards(self.listener.port)  # the old port is closed
+                self.scribe.turns(play, "listener.port")
 
     def another(self, port: int | None = None, code: str = "") -> Play:
         """Another connection in hand: to the port where the program listens, or to `port`, which `code` writes."""
@@ -224,7 +228,7 @@ class Session:
             act()
             self.settle()
         except (CallError, AgentError, ScenarioError) as error:
-            if isinstance(error, AgentError):
+            if isinstance(error, AgentError | CallError):
                 self.scribe.withdraws()
             self._find_out(number, line)
             raise CommandError(self._in_words(error)) from error
@@ -303,6 +307,8 @@ class Session:
         if isinstance(error, AgentError) and error.errno:
             said = f"the server's kernel refuses that: {error.errno}"
             return f"{said}: `states` shows where each end stands"
+        if isinstance(error, CallError):
+            return f"the call fails, with `error: {error}` (RFC 9293 §3.10): `states` shows where each end stands"
         return str(error)
 
     def wait(self, seconds: float | None, most: float) -> None:

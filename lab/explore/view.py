@@ -83,12 +83,21 @@ def panel(standing: Standing, *, width: int, glyphs: Glyphs, websocket: str = ""
 def _variables(standing: Standing, width: int) -> list[Line]:
     names = ("SND.UNA", "SND.NXT", "SND.WND", "RCV.NXT", "RCV.WND")
     column = 9 if width >= 72 else 8
-    head = _MARGIN + "".ljust(8) + "state".ljust(13) + "".join(name.rjust(column) for name in names)
+    head = _first("", width) + "state".ljust(_state(width)) + "".join(name.rjust(column) for name in names)
     lines: list[Line] = [[(head, "dim")]]
     for who, style, end in (("lab", "peer", standing.lab), ("server", "server", standing.server)):
         values = "".join(("-" if v is None else str(v)).rjust(column) for v in _values(end))
-        lines.append([(_MARGIN + who.ljust(8), style), (str(end.state).ljust(13), style), (values, "")])
+        lines.append([(_first(who, width), style), (str(end.state).ljust(_state(width)), style), (values, "")])
     return lines
+
+
+def _first(who: str, width: int) -> str:
+    """Whose line it is."""
+    return _MARGIN + who.ljust(8) if width >= 72 else " " + who.ljust(7)
+
+
+def _state(width: int) -> int:
+    return _STATE if width >= 72 else _STATE - 1
 
 
 def _values(end: End) -> tuple[int | None, ...]:
@@ -98,11 +107,12 @@ def _values(end: End) -> tuple[int | None, ...]:
 def _kernel(standing: Standing, width: int, glyphs: Glyphs) -> list[Line]:
     if standing.kernel is None:
         said = "not asked yet" if standing.earlier else "cannot be asked"
-        return [[(_MARGIN + "kernel".ljust(8), "dim"), (said, "dim")]]
-    line: Line = [(_MARGIN + "kernel".ljust(8), "server"), (str(standing.kernel).ljust(13), "server")]
+        return [[(_first("kernel", width), "dim"), (said, "dim")]]
+    state = str(standing.kernel).ljust(_state(width))
+    line: Line = [(_first("kernel", width), "server"), (state, "server")]
     info = standing.info
     if standing.earlier:
-        line[1:] = [(str(standing.kernel).ljust(13), "dim"), ("  when it was asked last, before this", "dim")]
+        line[1:] = [(state, "dim"), ("  when it was asked last, before this", "dim")]
     elif standing.kernel is State.CLOSED:
         line.append(("  no socket of this connection", "dim"))
     elif "rto" in info:

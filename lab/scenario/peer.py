@@ -107,12 +107,17 @@ class Peer:
         return WebSocket(self, site, subprotocols, window_scale)
 
     def towards(self, where: int | Site) -> Peer:
-        """Talk to that port of the server from now on, where nothing is known to listen; returns itself.
+        """Talk to that port of the server from now on, where the program listens or nothing does; returns itself.
 
         A WebSocket server instead of a port: its segments are the script's own, one by one (`websocket` drives them).
         """
         if isinstance(where, int):
             self.connection.server_port = where
+            server = self.connection.conversation.server
+            if where in self.bench.listening:
+                server.listen()
+            else:
+                server.stop_listening()
         else:
             self.bench.turn_to(self.connection, where.port)
         return self
@@ -228,13 +233,23 @@ class Peer:
                 difference = self._difference(wanted, received.frame)
                 if difference is None:
                     return received
-                if received.sight.incidental and received.sight.finding is None:
+                if self._passes_over(received):
                     continue
                 self._object(difference, received, wanted)
             left = began + within - self.bench.now()
             if left <= 0:
                 self._nothing_came(wanted, within)
             self.bench.pump(left)
+
+    def _passes_over(self, received: Received) -> bool:
+        """Whether it may come at any time: one of a timer's; or, of a program that nobody tells, a bare ACK, since
+        its moment decides whether that comes alone or with what it sends.
+        """
+        if received.sight.finding is not None:
+            return False
+        segment = received.frame.segment
+        bare = segment.flags & ~PSH == ACK and not segment.payload
+        return received.sight.incidental or (bare and not self.connection.conversation.told)
 
     def _difference(self, wanted: dict[str, object], frame: TcpFrame) -> Finding | None:
         segment = frame.segment

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from lab.scenario.bench import PATIENCE, Bench
 from lab.scenario.errors import ScenarioError
 from lab.server.client import Agent, AgentError
-from lab.tcp.endpoint import Endpoint
+from lab.tcp.endpoint import Endpoint, Outcome
 from lab.tcp.state import State
 from lab.tcp.world import Finding
 
@@ -284,10 +284,14 @@ class Socket:
         self._after("shutdown", "shutdown(SHUT_WR)", lambda e: e.shutdown(self.bench.now()))
 
     def close(self) -> None:
-        """The program lets go of the connection: it will neither send nor read any more (RFC 9293 §3.6.1)."""
+        """The program lets go of the connection: it will neither send nor read any more (RFC 9293 §3.6.1).
+
+        Of a connection that is gone already it lets go too, and nothing else happens.
+        """
         agent = self._before()
         agent.close(self.socket)
-        self._after("close", "close()", lambda e: e.close(self.bench.now()))
+        now = self.bench.now
+        self._after("close", "close()", lambda e: Outcome(e) if e.state is State.CLOSED else e.close(now()))
 
     def abort(self) -> None:
         """The program gives the connection up: a RST (RFC 9293 §3.10.5)."""

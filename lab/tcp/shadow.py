@@ -15,6 +15,7 @@ from lab.tcp.endpoint import Endpoint, Outcome
 from lab.tcp.evolve import evolve
 from lab.tcp.explain import CROSSING, Explainer
 from lab.tcp.octets import EMPTY
+from lab.tcp.outcome import CallError
 from lab.tcp.profile import Profile
 from lab.tcp.segment import ACK, PSH, RST, SYN, Segment, letters
 from lab.tcp.state import State
@@ -70,9 +71,21 @@ class Shadow:
                 world.endpoint = Endpoint(profile=world.endpoint.profile)
 
     def call(self, name: str, act: Callable[[Endpoint], Outcome], now: float, data: bytes = b"") -> None:
-        """The server's program makes a call; `act` makes it on each world's endpoint."""
+        """The server's program makes a call; `act` makes it on each world's endpoint.
+
+        Raises CallError where the call is an error in every world. In one where it is one nothing becomes of it.
+        """
+        outcomes: list[Outcome | None] = []
         for world in self.worlds:
-            self._take(world, act(world.endpoint), now)
+            try:
+                outcomes.append(act(world.endpoint))
+            except CallError:
+                if len(outcomes) == len(self.worlds) - 1 and not any(outcomes):
+                    raise
+                outcomes.append(None)
+        for world, outcome in zip(self.worlds, outcomes, strict=True):
+            if outcome is not None:
+                self._take(world, outcome, now)
             if name == "send":
                 world.written += data
             elif name in ("shutdown", "close"):
