@@ -104,7 +104,7 @@ def step(film: Film, screen: Screen, key: Callable[[], str]) -> None:
     `key` waits for a key and tells it as `lab.cli.keys` does. There is one entry at least.
     """
     at, last, below, helped = 0, len(film) - 1, True, False
-    _print(screen, film.shot(0, screen.width))
+    _print(screen, _shot(film, screen, 0, below))
     while True:
         with _below(screen, [*(_help(screen) if helped else []), _status(film, at)]):
             pressed = key()
@@ -116,18 +116,28 @@ def step(film: Film, screen: Screen, key: Callable[[], str]) -> None:
             below = not below
         if at > was:
             skipped = [line for i in range(was + 1, at) for line in film.rows(i, screen.width)]
-            _print(screen, [*skipped, *film.shot(at, screen.width, below=below)])
+            _print(screen, [*skipped, *_shot(film, screen, at, below)])
         elif at < was or pressed in ("panel", "resize"):
             _redraw(film, screen, at, below)
 
 
 def _redraw(film: Film, screen: Screen, number: int, below: bool) -> None:
     """The whole ladder until this entry on an empty screen, as much of its end as there is room for."""
-    lines = film.again(number, screen.width, below=below)
+    before = film.anew(number, screen.width)
+    lines = _shot(film, screen, number, below)
     if not screen.console.is_dumb_terminal:
         screen.console.file.write("\x1b[H\x1b[2J")
-        lines = lines[-max(screen.console.height - 2, 4) :]
-    _print(screen, lines)
+        before = before[max(len(before) - max(_room(screen) - len(lines), 0), 0) :]
+    _print(screen, [*before, *lines])
+
+
+def _shot(film: Film, screen: Screen, number: int, below: bool) -> list[Line]:
+    return film.shot(number, screen.width, below=below, room=_room(screen))
+
+
+def _room(screen: Screen) -> int:
+    """Rows of the terminal above the line that waits for a key."""
+    return screen.console.height - 1
 
 
 def _print(screen: Screen, lines: list[Line]) -> None:

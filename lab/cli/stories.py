@@ -15,7 +15,7 @@ from lab.report.json_report import dumps
 from lab.report.ladder import ladder
 from lab.report.problem import problem_lines
 from lab.report.terminal import Screen, remark_lines
-from lab.report.text import Glyphs, Line, count, cut, printable, seconds, wrapped
+from lab.report.text import Glyphs, Line, ascii_text, count, cut, printable, seconds, wrapped
 from lab.scenario.catalogue import load
 from lab.scenario.declare import Scenario
 from lab.scenario.errors import UsageError
@@ -151,6 +151,7 @@ def _script(screen: Screen, source: str) -> None:
         from rich.syntax import Syntax
 
         source = "\n".join(printable(line.expandtabs()) for line in source.split("\n"))
+        source = source if screen.unicode else ascii_text(source)
         syntax = Syntax(source, "python", theme="ansi_dark", line_numbers=True, background_color="default")
         screen.console.print(syntax, soft_wrap=False)
     else:
