@@ -87,6 +87,7 @@ def explore(wanted: Wanted) -> int:
     if code and run.exit_code != 1:  # a violation weighs more than a line that could not be done
         return code
     if tutors:
+        screen.show(tutors[0].ends())
         return _of_lesson(run.exit_code, tutors[0])
     if lines is None and not any(result.packets for result in run.results):
         return 0  # somebody has had a look, and left

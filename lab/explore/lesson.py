@@ -291,9 +291,11 @@ def _joined(text: str) -> str:
 
 
 def _seam(found: re.Match[str]) -> str:
-    """No blank where Chinese was broken in two."""
-    before, after = found.string[found.start() - 1 : found.start()], found.string[found.end() : found.end() + 1]
-    return "" if before > "\u2e7f" or after > "\u2e7f" else " "
+    """No blank where Chinese was broken in two, nor beside its marks; one between Chinese and other letters."""
+    before, after = found.string[found.start() - 1], found.string[found.end()]
+    wide = [character > "\u2e7f" for character in (before, after)]
+    marks = any(one and not character.isalnum() for one, character in zip(wide, (before, after), strict=True))
+    return "" if all(wide) or marks else " "
 
 
 def _checked(text: str, at: str) -> str:

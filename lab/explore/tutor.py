@@ -67,6 +67,11 @@ class Tutor:
         """A session begins."""
         self.walk.starts(session)
 
+    def ends(self) -> list[Line]:
+        """What is said to somebody who leaves."""
+        self.walk.ends()
+        return self.told(self.shell.screen.width)
+
     def allows(self, command: Command, rest: str) -> None:
         """Raises CommandError for what the lesson cannot let happen."""
         self.walk.allows(command, rest)

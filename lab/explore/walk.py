@@ -85,6 +85,11 @@ class Walk:
         if not self.finished:
             self._begin_part()
 
+    def ends(self) -> None:
+        """The person leaves."""
+        if not self.finished:
+            self._say("wrong", "unfinished")
+
     # What happens
 
     def happened(self, command: Command, step: Step) -> None:
