@@ -17,6 +17,8 @@ from lab.websocket.frames import opcode_name
 
 OLD = "old duplicate"
 _OF_INTEREST = SYN | FIN | RST | ACK | URG
+_FAR = 2**20
+"""A number so far from where its sender began is counted from elsewhere: that of a RST to an unknown connection."""
 _HEADER = 20
 """Octets of TCP's header without options (RFC 9293 §3.1)."""
 
@@ -232,7 +234,8 @@ def in_words(packet: Packet | None) -> str:
     shown = segment.flags & ~(PSH | Flags.ECE | Flags.CWR)
     said = flag_words(shown)
     if packet.seq is not None:
-        said += f" seq={counted(mine, packet.seq)}"
+        known = abs(packet.seq) < _FAR
+        said += f" seq={counted(mine, packet.seq) if known else int(segment.seq)}"
     if ACK in segment.flags and packet.ack is not None:
         said += f" ack={counted(other, packet.ack)}"
     return said + (f" len {len(segment.payload)}" if segment.payload else "")

@@ -55,11 +55,21 @@ def accept(session: Session, rest: str) -> None:
             if state is State.SYN_RECEIVED
             else "`syn` begins one",
         )
-    socket = session.listener.accept(waiting[0].peer if len(waiting) == 1 else None)
-    taken = session.plays[socket.connection.name]
-    taken.socket, taken.taken = socket, True
-    names = session.scribe.names(taken)
-    session.scribe.calls(f"{names.socket} = listener.accept({names.peer})")
+    ended = [p for p in session.plays.values() if p.told and not p.taken and p not in waiting and _stood(p)]
+    while True:
+        socket = session.listener.accept(waiting[0].peer if len(waiting) == 1 and not ended else None)
+        taken = session.plays[socket.connection.name]
+        taken.socket, taken.taken = socket, True
+        names = session.scribe.names(taken)
+        session.scribe.calls(f"{names.socket} = listener.accept({names.peer})")
+        if taken not in ended:
+            return
+        ended.remove(taken)  # it was reset while it waited, and the kernel gives it to the program all the same
+
+
+def _stood(play: Play) -> bool:
+    """Whether the connection was ever one that a program could take."""
+    return any(state in SYNCHRONIZED for state in play.ways[1])
 
 
 def connect(session: Session, rest: str) -> None:

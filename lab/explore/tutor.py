@@ -36,7 +36,7 @@ _STYLES: dict[Kind, str] = {
 }
 _CLOSE = frozenset(
     [
-        *(("title", "text"), ("where", "where"), ("where", "ask"), ("hint", "note"), ("note", "note")),
+        *(("title", "text"), ("where", "where"), ("where", "ask"), ("hint", "note")),
         *(("wrong", "because"), ("because", "because"), ("bad", "bad")),
     ]
 )

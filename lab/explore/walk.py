@@ -336,7 +336,15 @@ class Walk:
             return
         if play.connection.server_state not in (*_OVER, State.TIME_WAIT):
             with suppress(CommandError, Over):
-                self._objects(self.teller.types("rst"))
+                self._objects(self.teller.types(self._reset(play)))
+
+    @staticmethod
+    def _reset(play: Play) -> str:
+        """A RST that the server believes, whatever has become of our own end."""
+        end, x = play.connection.conversation.server.best.endpoint, play.connection.peer_isn
+        if end.irs is None or (play.peer.state not in _OVER and play.peer.snd_nxt == end.rcv_nxt):
+            return "rst"
+        return f'send TCP(flags="R", seq=x{end.rcv_nxt.ahead_of(x):+d})'
 
     def _numbers(self) -> Numbers:
         if self.play is None:
