@@ -105,6 +105,8 @@ class Stage:
     lab: tuple[State, ...] = ()
     """Where our end has to stand for it to be possible; anywhere, where nothing is said."""
     server: tuple[State, ...] = ()
+    web: str = ""
+    """Where the WebSocket connection has to stand, where there is one; "" anywhere."""
     auto: bool = False
     """Whether the model acknowledges for the person meanwhile."""
 
@@ -189,7 +191,7 @@ def titles(language: str) -> dict[str, str]:
 
 
 def _stage(table: dict[str, Any], at: str) -> Stage:
-    _only(table, {"id", "types", "begins", "lab", "server", "auto", "fulfilled", "wrong"}, at)
+    _only(table, {"id", "types", "begins", "lab", "server", "web", "auto", "fulfilled", "wrong"}, at)
     for key in ("id", "types", "fulfilled"):
         if not table.get(key):
             raise LessonError(f"lesson {at}: {key} is missing")
@@ -201,6 +203,7 @@ def _stage(table: dict[str, Any], at: str) -> Stage:
         begins=tuple(table["begins"]) if "begins" in table else None,
         lab=_states(table.get("lab"), at),
         server=_states(table.get("server"), at),
+        web=table.get("web", ""),
         auto=bool(table.get("auto", False)),
     )
 

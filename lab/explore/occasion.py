@@ -157,8 +157,9 @@ _NUMBERS = {word: number for number, words in enumerate(_COUNTED) for word in wo
     "twenty four": 24,
 }
 _AROUND = re.compile(
-    r"^(the|an?|第|是|在|它|osi('s)?|layer|number|no\.?|l(?=\d))\s*|\s*(octets?|bytes?|numbers?|layers?|segments?"
-    r"|connections?|个?字节|个?八位组|个?序列号|个?序号|个?报文段|个|層|层|条|次|号)$",
+    r"^(((the|an?|is|it is|it's|osi('s)?|layer|number)\s+)|no\.?\s*(?=\d)|l(?=\d)|layer(?=\d)|第|是|在|它)"
+    r"|\s*(octets?|bytes?|numbers?|layers?|segments?|connections?"
+    r"|个?字节|个?八位组|个?序列号|个?序号|个?报文段|个?连接|个|层|層|条|次|号)$",
     re.IGNORECASE,
 )
 _TENS = re.compile(r"([一二两三四五六七八九]?)十([一二三四五六七八九]?)")

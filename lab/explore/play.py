@@ -10,7 +10,7 @@ from lab.scenario.peer import Peer
 from lab.scenario.record import Call, Packet
 from lab.scenario.server import Socket
 from lab.tcp.segment import RST, SYN, Flags
-from lab.tcp.state import Event, State
+from lab.tcp.state import SYNCHRONIZED, Event, State
 
 
 @dataclass(slots=True)
@@ -32,6 +32,10 @@ class Play:
     """Every segment that went out on it, of ours and of old connections."""
     codes: dict[int, str] = field(default_factory=dict)
     """How each of them is written in a scenario, at any time, by its number."""
+    stood: bool = False
+    """Whether it has been one that a program could take."""
+    ended: int = 0
+    """How many earlier lives of it stood, and were over before a program took them: a kernel gives them to it still."""
     heard_of_end: bool = False
     """Whether the program was told that the connection is gone: a kernel says so once."""
     lives: int = 0
@@ -67,8 +71,18 @@ class Play:
         states = (self.connection.peer_state, self.connection.server_state)
         for who, way, events, state in zip(("peer", "server"), self.ways, self.events, states, strict=True):
             if way[-1] is not state:
+                if who == "server":
+                    self._server_moves(way[-1], state)
                 events.append(_event(entry, who, state))
                 way.append(state)
+
+    def _server_moves(self, before: State, now: State) -> None:
+        """Another life of the connection is one that no program has taken yet."""
+        if now is State.SYN_RECEIVED and before in (State.CLOSED, State.LISTEN, State.TIME_WAIT):
+            self.ended += self.stood and not self.taken
+            self.taken = self.stood = self.heard_of_end = False
+            self.socket = None
+        self.stood = self.stood or now in SYNCHRONIZED
 
     def begins(self) -> None:
         """Note that the server listens already, where it does: no entry of this connection tells it."""

@@ -55,7 +55,8 @@ def accept(session: Session, rest: str) -> None:
             if state is State.SYN_RECEIVED
             else "`syn` begins one",
         )
-    ended = [p for p in session.plays.values() if p.told and not p.taken and p not in waiting and _stood(p)]
+    ended = [p for p in session.plays.values() if p.told and not p.taken and p not in waiting and p.stood]
+    ended += [p for p in session.plays.values() for _ in range(p.ended)]
     while True:
         socket = session.listener.accept(waiting[0].peer if len(waiting) == 1 and not ended else None)
         taken = session.plays[socket.connection.name]
@@ -64,12 +65,9 @@ def accept(session: Session, rest: str) -> None:
         session.scribe.calls(f"{names.socket} = listener.accept({names.peer})")
         if taken not in ended:
             return
+        taken.ended -= min(taken.ended, 1)
+        taken.taken = taken not in waiting
         ended.remove(taken)  # it was reset while it waited, and the kernel gives it to the program all the same
-
-
-def _stood(play: Play) -> bool:
-    """Whether the connection was ever one that a program could take."""
-    return any(state in SYNCHRONIZED for state in play.ways[1])
 
 
 def connect(session: Session, rest: str) -> None:

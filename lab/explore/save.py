@@ -96,6 +96,11 @@ class Scribe:
             self._add(f"{names.peer} = peer.another().towards({code})")
         self._introduces(play)
 
+    def withdraws_packet(self) -> None:
+        """The segment that was written last could not be sent."""
+        self._body.pop()
+        self._sent = False
+
     def visits(self, path: str) -> None:
         """A WebSocket server is talked to."""
         self._needs = "services"

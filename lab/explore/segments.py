@@ -72,7 +72,8 @@ def rst(session: Session, rest: str) -> None:
         frame = session.bench.frame_for(owed[0], play.peer.port, session.bench.port_of(play.connection))
         session.put(play, frame)
         return
-    refuses = play.connection.conversation.peer.iss is None
+    conversation = play.connection.conversation
+    refuses = conversation.peer.iss is None or any(SYN in owed.segment.flags for owed in conversation.owed)
     _send(session, play, RST | ACK if refuses else RST)
 
 

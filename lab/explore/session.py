@@ -29,7 +29,7 @@ from lab.tcp.outcome import CallError
 from lab.tcp.world import Finding
 from lab.testbed.base import Testbed
 from lab.testbed.errors import CannotRun
-from lab.wire.errors import LinkError
+from lab.wire.errors import FrameTooLong, LinkError
 from lab.wire.scapy_side import ScapyPacket
 
 NAME = "explore"
@@ -234,6 +234,9 @@ class Session:
             raise CommandError(self._in_words(error)) from error
         except Stopped:
             pass  # on record, and told below
+        except FrameTooLong as error:
+            self._find_out(number, line)
+            raise CommandError(str(error).rstrip("."), "nothing was sent") from error
         except (LinkError, AgentGone, CannotRun) as error:
             self._end(error)
         if line:
@@ -376,7 +379,9 @@ class Session:
         code = code or self.scribe.packet(play, frame)
         later = self.scribe.later(play, frame, code)
         waiting, self.delayed = self.delayed, []
-        lose, delay, self.lose_next, self.delay_next = self.lose_next, self.delay_next, False, False
+        lose = delay = False
+        if ours:  # an old duplicate is on its way already
+            lose, delay, self.lose_next, self.delay_next = self.lose_next, self.delay_next, False, False
         self.scribe.sends(play, code, ours=ours, lost=lose or delay)
         self._later = later
         if lose or delay:
@@ -385,6 +390,10 @@ class Session:
             return
         try:
             self.bench.transmit(play.connection, frame, note=note, ours=ours)
+        except FrameTooLong:
+            self.scribe.withdraws_packet()
+            self.delayed, waiting = waiting, []
+            raise
         finally:
             for one in waiting:
                 self.scribe.sends(one.play, one.code, ours=False, lost=False)

@@ -16,7 +16,7 @@ from lab.explore.lesson import Lesson, Stage, Way
 from lab.explore.occasion import Numbers, Occasion, holds, in_words, occasion, values
 from lab.explore.play import Play
 from lab.explore.session import Session, Step
-from lab.scenario.record import Packet, Problem, Verdict
+from lab.scenario.record import Packet, Verdict
 from lab.tcp.state import State
 
 Kind = Literal["title", "text", "where", "ask", "right", "wrong", "because", "hint", "note", "done", "bad"]
@@ -95,12 +95,13 @@ class Walk:
     def happened(self, command: Command, step: Step) -> None:
         """A command was done: judge what came of it."""
         seen = self._seen(step)
-        if self._objects(step) or self.finished or seen is None or command.quiet:
+        wronged = self._objects(step)
+        if self.finished or seen is None or command.quiet:
             return
         if self.session.hand is not self.play:
             self._say("note", "elsewhere")
             return
-        if self._ends(seen):
+        if self._ends(seen, wronged=wronged):
             return
         if step.problems:
             self._say("bad", "unfair")
@@ -111,7 +112,7 @@ class Walk:
     def overheard(self, step: Step) -> None:
         """Something came while nobody typed."""
         seen = self._seen(step)
-        if self._objects(step) or self.finished or seen is None or step.problems:
+        if self._objects(step) or self.finished or seen is None:
             return
         if all(way.when.sends is None for way in self.stage.fulfilled) and self.stage.acts and self._ends(seen):
             return
@@ -138,7 +139,8 @@ class Walk:
         if command.name == "server accept" and self.session.listener is not None:
             listener = self.session.listener
             self.session.scribe.calls("listener.has_nothing()")
-            self._objects(self.teller.checks("server accept", listener.has_nothing))
+            wronged = self._objects(self.teller.checks("server accept", listener.has_nothing))
+            return self._ends(Occasion(self.play, refused=command.name), wronged=wronged)
         return self._ends(Occasion(self.play, refused=command.name))
 
     def allows(self, command: Command, rest: str) -> None:
@@ -210,27 +212,31 @@ class Walk:
         return occasion(self.session, self.play, step, before)
 
     def _objects(self, step: Step) -> bool:
-        """Say what the server did wrong. Whether nothing more is to be said of the step."""
-        for problem in step.problems:
-            if problem.verdict is Verdict.VIOLATES:
-                self.violated = True
-                self._say("bad", "server_wrong", message=_told(problem), rule=problem.section or "RFC 9293")
-        return False
+        """Say what the server did wrong. Whether it did."""
+        wrong = [problem for problem in step.problems if problem.verdict is Verdict.VIOLATES]
+        self.violated = self.violated or bool(wrong)
+        for problem in wrong:
+            message = problem.message.rstrip(".")
+            self._say("bad", "server_wrong", message=message, rule=problem.section or "RFC 9293")
+        return bool(wrong)
 
     def _holds(self, way: Way, seen: Occasion, words: str) -> bool:
         return holds(way.when, seen, self.known(), self.lesson.texts.answers.get(words, ()))
 
-    def _ends(self, seen: Occasion) -> bool:
-        """Go on, if this is what the step asks for."""
+    def _ends(self, seen: Occasion, *, wronged: bool = False) -> bool:
+        """Go on, if this is what the step asks for. Not that the server was right, where it was `wronged`."""
         for way in self.stage.fulfilled:
             if self._holds(way, seen, self.stage.id):
-                self._goes_on(way)
+                self._goes_on(way, wronged=wronged)
                 return True
         return False
 
-    def _goes_on(self, way: Way) -> None:
+    def _goes_on(self, way: Way, *, wronged: bool) -> None:
         key = f"right-{way.id}" if way.id else "right"
-        self._say("right", f"{key}.{self.stage.id}")
+        if wronged:
+            self._say("wrong", "all_the_same")
+        else:
+            self._say("right", f"{key}.{self.stage.id}")
         ids = [stage.id for stage in self.lesson.stages]
         self.at = ids.index(way.then) if way.then else self.at + 1
         self._hints, self._stale = 0, False
@@ -282,9 +288,12 @@ class Walk:
         stage = self._next_that_acts()
         if stage is None or self.play is None:
             return True
-        connection = self.play.connection
-        return (not stage.lab or connection.peer_state in stage.lab) and (
-            not stage.server or connection.server_state in stage.server
+        connection, web = self.play.connection, self.play.web
+        unspoken = web is None or web.state != "CONNECTING" or web.ours.at == 1
+        return (
+            (not stage.lab or connection.peer_state in stage.lab)
+            and (not stage.server or connection.server_state in stage.server)
+            and (not stage.web or (web is not None and web.state == stage.web and unspoken))
         )
 
     def _next_that_acts(self) -> Stage | None:
@@ -380,10 +389,3 @@ class Walk:
 
     def _say(self, kind: Kind, key: str, **more: str) -> None:
         self.teller.says(kind, self._words(key, **more))
-
-
-def _told(problem: Problem) -> str:
-    said = problem.message.rstrip(".")
-    if problem.expected or problem.observed:
-        said += f" ({problem.field}: {problem.expected} / {problem.observed})".replace("(: ", "(")
-    return said

@@ -19,7 +19,7 @@ from typing import Literal
 
 from lab.tcp.world import Finding
 from lab.websocket import codes
-from lab.websocket.frames import FrameReader, Opcode, ReadFrame, close_body, is_control, opcode_name, show
+from lab.websocket.frames import FrameReader, Opcode, ReadFrame, close_body, first_look, is_control, opcode_name, show
 from lab.websocket.handshake import Request, judge, parse_extensions, parse_request
 from lab.websocket.http import Body, Response, ResponseReader
 from lab.websocket.leeway import FITTING
@@ -208,9 +208,10 @@ class Dialogue:
             self._early = True
         for read in self._client.feed(data):
             self._client_frame(read, now)
-        header = self._client.partial
+        header = self._client.partial or first_look(self._client.kept)
         if header is not None and self._header_checked != self._client.start:
-            self._header_checked = self._client.start
+            if self._client.partial is not None:
+                self._header_checked = self._client.start
             breach = self._client_rules.header(header)
             if breach is None and self._client.too_large:
                 why = f"A frame of {header.length} octets is more than many can take."

@@ -87,6 +87,18 @@ class Header:
         return self.size + self.length
 
 
+def first_look(data: bytes) -> Header | None:
+    """What the first two octets of a header say, where not all of it is there: a receiver may act on them at once.
+
+    The length behind them counts as the least that needs so many octets. None where not even those two have come.
+    """
+    if len(data) < 2:
+        return None
+    longer = {126: (126).to_bytes(2, "big"), 127: (2**16).to_bytes(8, "big")}.get(data[1] & 0x7F, b"")
+    known = data if len(data) >= 2 + len(longer) else data[:2] + longer
+    return parse_header(known + bytes(4))
+
+
 def parse_header(data: bytes | bytearray | memoryview, at: int = 0) -> Header | None:
     """The header that begins at octet `at`; None where not all of it is there. Never raises: every pattern is one."""
     there = len(data) - at

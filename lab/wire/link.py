@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from lab.wire import offload
-from lab.wire.errors import LinkError
+from lab.wire.errors import FrameTooLong, LinkError
 
 SNAPLEN: Final = 256 * 1024
 """Octets kept of a frame: more than any frame has, merged ones (GRO, BIG TCP below 256 KiB) included."""
@@ -163,7 +163,8 @@ class Link:
         try:
             self._socket.send(offload.PLAIN + frame if self._cuts else frame)
         except OSError as error:
-            raise LinkError(_explain(error, self.interface, len(frame))) from error
+            kind = FrameTooLong if error.errno == errno.EMSGSIZE else LinkError
+            raise kind(_explain(error, self.interface, len(frame))) from error
 
     def drain(self) -> list[Captured]:
         """All frames queued now, oldest first, without waiting. Raises LinkError where the interface is down."""

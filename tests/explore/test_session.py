@@ -1,0 +1,474 @@
+"""A session without a terminal: what each command sends, what comes back, and what is said where it cannot be done."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hand import FAMILIES, FINE, Hand, calls, packets
+
+from lab.explore.commands import COMMANDS
+from lab.explore.errors import CommandError
+from lab.scenario.record import DELAYED, LOST, Verdict
+from lab.testbed.sandbox import Sandboxes
+
+OPEN = ("syn", "ack", "server accept")
+
+
+@pytest.fixture(params=FAMILIES)
+def either(request: pytest.FixtureRequest, sandboxes: Sandboxes, tmp_path: Path) -> Iterator[Hand]:
+    with Hand(sandboxes, tmp_path, family=request.param) as one:
+        yield one
+
+
+# The way of RFC 9293 §3.5 figure 6, and §3.6 figure 12
+
+
+def test_a_connection_from_its_first_segment_to_its_last(either: Hand) -> None:
+    assert packets(either.do("syn")) == ["> S 0", "< SA 0 1"]
+    assert either.states == ("ESTABLISHED", "SYN-RECEIVED")
+    assert packets(either.do("ack")) == ["> A 1 1"]
+    assert either.states == ("ESTABLISHED", "ESTABLISHED")
+    assert calls(either.do("server accept")) == ["accept()"]
+    assert packets(either.do('data "hello"')) == ["> PA 1 1 hello", "< A 1 6"]
+    assert calls(either.do("server recv")) == ["program reads b'hello'"]
+    assert packets(either.do('server send "hi"')) == ["< PA 1 6 hi"]
+    assert packets(either.do("ack")) == ["> A 6 3"]
+    assert packets(either.do("fin")) == ["> FA 6 3", "< A 3 7"]
+    assert either.states == ("FIN-WAIT-2", "CLOSE-WAIT")
+    assert calls(either.do("server recv")) == ["program reads the end of the stream"]
+    assert packets(either.do("server close")) == ["< FA 3 7"]
+    assert either.states == ("TIME-WAIT", "LAST-ACK")
+    assert packets(either.do("ack")) == ["> A 7 4"]
+    assert either.states == ("TIME-WAIT", "CLOSED")
+    result = either.end()
+    assert result.verdict is Verdict.CONFORMS
+    assert result.witnesses == ("wire", "socket", "model")
+
+
+def test_the_server_closes_first_and_is_in_time_wait(hand: Hand) -> None:
+    hand.do(*OPEN)
+    assert packets(hand.do("server close")) == ["< FA 1 1"]
+    hand.do("ack")
+    assert hand.states == ("CLOSE-WAIT", "FIN-WAIT-2")
+    assert packets(hand.do("fin")) == ["> FA 1 2", "< A 2 2"]
+    assert hand.states == ("LAST-ACK", "TIME-WAIT") or hand.states == ("CLOSED", "TIME-WAIT")
+    assert "TIME-WAIT" in hand.look("states")
+    assert hand.end().verdict in FINE
+
+
+def test_half_closed_from_either_side(hand: Hand) -> None:
+    hand.do(*OPEN, "fin")
+    assert packets(hand.do('server send "more"')) == ["< PA 1 2 more"]
+    hand.do("ack", "server shutdown", "ack")
+    assert hand.states == ("TIME-WAIT", "CLOSED")
+    hand.do("new", *OPEN, "server shutdown", "ack")
+    assert hand.states == ("CLOSE-WAIT", "FIN-WAIT-2")
+    assert packets(hand.do('data "late"')) == ["> PA 1 2 late", "< A 2 5"]
+    assert calls(hand.do("server recv")) == ["program reads b'late'"]
+    assert hand.end().verdict in FINE
+
+
+def test_a_program_may_shut_down_and_then_close(hand: Hand) -> None:
+    hand.do(*OPEN, "server shutdown")
+    assert packets(hand.do("server close")) == []
+    hand.do("ack", "fin")
+    assert hand.states[1] == "TIME-WAIT"
+    assert hand.end().verdict in FINE
+
+
+def test_fins_that_cross(hand: Hand) -> None:
+    hand.do(*OPEN, "server close")
+    # RFC 9293 §3.6 figure 13: our FIN leaves before theirs has come, so that it does not acknowledge it.
+    assert packets(hand.do('send TCP(flags="FA", seq=x+1, ack=y+1)')) == ["> FA 1 1", "< A 2 2"]
+    assert hand.states[1] == "CLOSING"
+    assert packets(hand.do('send TCP(flags="A", seq=x+2, ack=y+2)')) == ["> A 2 2"]
+    assert hand.states[1] == "TIME-WAIT"
+    assert hand.end().verdict in FINE
+
+
+def test_a_fin_that_the_network_holds_back_crosses_the_servers(hand: Hand) -> None:
+    hand.do(*OPEN, "delay next", "fin")
+    assert hand.states == ("FIN-WAIT-1", "ESTABLISHED")
+    assert packets(hand.do("server close")) == ["< FA 1 1"]
+    assert hand.states == ("CLOSING", "FIN-WAIT-1")
+    # Our ACK overtakes our FIN (RFC 9293 §3.6 figure 13).
+    assert packets(hand.do("ack")) == ["> A 2 2", "> FA 1 1", "< A 2 2"]
+    assert hand.states == ("TIME-WAIT", "TIME-WAIT")
+    assert hand.end().verdict in FINE
+
+
+def test_both_open_at_once(hand: Hand) -> None:
+    assert packets(hand.do("server connect")) == ["< S 0"]
+    assert hand.session.hand.name == "A"
+    assert packets(hand.do('send TCP(flags="S", seq=x)')) == ["> S 0", "< SA 0 1"]
+    assert hand.states[1] == "SYN-RECEIVED"
+    hand.do("synack")
+    assert hand.states == ("ESTABLISHED", "ESTABLISHED")
+    assert calls(hand.do('data "a"', "server recv")) == ["program reads b'a'"]
+    assert hand.end().verdict in FINE
+
+
+def test_the_kernel_calls_and_we_answer(either: Hand) -> None:
+    assert packets(either.do("server connect")) == ["< S 0"]
+    assert either.states == ("SYN-RECEIVED", "SYN-SENT")
+    assert packets(either.do("synack")) == ["> SA 0 1", "< A 1 1"]
+    assert either.states == ("ESTABLISHED", "ESTABLISHED")
+    assert packets(either.do('server send "hi"')) == ["< PA 1 1 hi"]
+    assert either.end().verdict in FINE
+
+
+def test_the_kernel_calls_and_we_refuse(hand: Hand) -> None:
+    hand.do("server connect")
+    assert packets(hand.do("rst")) == ["> RA 1 1"]
+    assert hand.states[1] == "CLOSED"
+    assert hand.end().verdict in FINE
+
+
+def test_a_call_is_from_a_port_where_nobody_listens(hand: Hand) -> None:
+    hand.do("server connect", "server close")
+    hand.do("syn")
+    assert hand.states[1] == "CLOSED"
+    assert hand.end().verdict in FINE
+
+
+def test_resets(hand: Hand) -> None:
+    hand.do(*OPEN)
+    assert packets(hand.do("rst")) == ["> R 1"]
+    assert hand.states == ("CLOSED", "CLOSED")
+    assert calls(hand.do("server recv")) == ["program is told: connection reset"]
+    assert "was told already" in hand.refused("server recv")
+    hand.do("server close", "new", *OPEN)
+    assert packets(hand.do("server abort")) == ["< RA 1 1"]
+    assert hand.states == ("CLOSED", "CLOSED")
+    assert hand.end().verdict in FINE
+
+
+def test_a_closed_port(hand: Hand) -> None:
+    hand.shell.do("new closed")
+    assert hand.session.hand.name == "B"
+    assert packets(hand.do("syn")) == ["> S 0", "< RA 1"]  # SEG.SEQ=0 (RFC 9293 §3.10.7.1) counts from nothing
+    assert hand.states[1] == "CLOSED"
+    assert hand.end().verdict in FINE
+
+
+def test_nobody_listens_any_more_and_then_elsewhere(hand: Hand) -> None:
+    hand.do("server stop")
+    assert "the program does not listen" in hand.refused("server stop")
+    hand.do("server listen")
+    assert "listens already" in hand.refused("server listen")
+    assert packets(hand.do("syn")) == ["> S 0", "< SA 0 1"]
+    assert "nobody has taken it" in hand.refused("server stop")
+    hand.do("ack", "server accept", "server stop")
+    assert hand.states == ("ESTABLISHED", "ESTABLISHED")
+    assert hand.end().verdict in FINE
+
+
+# Several connections, several lives
+
+
+@pytest.mark.parametrize("again", [(), ("syn", "ack")], ids=["over", "anew"])
+def test_a_connection_that_was_reset_while_it_waited_is_still_given_to_the_program(
+    hand: Hand, again: tuple[str, ...]
+) -> None:
+    hand.do("syn", "ack", "rst", *again, *(() if again else ("new", "syn", "ack")))
+    hand.do("server accept", 'data "x"')
+    assert calls(hand.do("server recv")) == ["program reads b'x'"]
+    assert hand.end().verdict in FINE
+
+
+def test_two_connections_and_one_queue(hand: Hand) -> None:
+    hand.do("syn", "ack", "new", "syn", "ack")
+    assert hand.session.hand.name == "B"
+    assert calls(hand.do("server accept")) == ["accept()"]  # A's, which came first
+    assert hand.session.plays["A"].taken
+    assert not hand.session.plays["B"].taken
+    hand.do("server accept")
+    assert hand.session.plays["B"].taken
+    assert "taken this connection already" in hand.refused("server accept")
+    hand.do('data "to b"', "server recv", "switch A")
+    assert hand.session.hand.name == "A"
+    assert calls(hand.do('data "to a"', "server recv")) == ["program reads b'to a'"]
+    assert "there is no connection C" in hand.refused("switch C")
+    assert hand.end().verdict in FINE
+
+
+@pytest.mark.parametrize("end", [("rst",), ("server close", "ack", "fin")], ids=["reset", "time-wait"])
+def test_a_connection_lives_again(hand: Hand, end: tuple[str, ...]) -> None:
+    hand.do(*OPEN, *end)
+    first = hand.session.hand.connection.peer_isn
+    assert packets(hand.do("syn")) == ["> S 0", "< SA 0 1"]
+    assert hand.session.hand.connection.peer_isn - first == 1_000_000
+    hand.do("ack", "server accept", 'data "again"')
+    assert calls(hand.do("server recv")) == ["program reads b'again'"]
+    assert hand.end().verdict in FINE
+
+
+# What the network does
+
+
+def test_a_lost_segment_never_arrives(hand: Hand) -> None:
+    hand.do("lose next")
+    step = hand.do("syn")
+    assert packets(step) == ["> S 0"]
+    assert step.entries[-1].note == LOST  # type: ignore[union-attr]
+    assert hand.states == ("SYN-SENT", "LISTEN")
+    assert packets(hand.do("repeat last")) == ["> S 0", "< SA 0 1"]
+    assert hand.end().verdict in FINE
+
+
+def test_a_delayed_segment_arrives_behind_the_next(hand: Hand) -> None:
+    hand.do(*OPEN, "delay next")
+    step = hand.do('data "one"')
+    assert [e.note for e in step.entries if e.note] == [DELAYED]  # type: ignore[union-attr]
+    # RFC 9293 §3.10.7.4: what lies behind a gap is held, and once the gap is filled all is acknowledged.
+    assert packets(hand.do('data "two"')) == ["> PA 4 1 two", "< A 1 1", "> PA 1 1 one", "< A 1 7"]
+    assert calls(hand.do("server recv")) == ["program reads b'onetwo'"]
+    assert hand.end().verdict in FINE
+
+
+def test_what_is_repeated_is_the_same(hand: Hand) -> None:
+    hand.do(*OPEN, 'data "abc"')
+    assert packets(hand.do("repeat")) == ["> PA 1 1 abc", "< A 1 4"]
+    number = hand.session.hand.sent[0].number
+    assert packets(hand.do(f"repeat {number}"))[0] == "> S 0"
+    assert "is no segment of ours" in hand.refused("repeat 999")
+    assert hand.end().verdict in FINE
+
+
+def test_an_old_duplicate_is_not_ours(hand: Hand) -> None:
+    assert packets(hand.do('replay TCP(flags="S", seq=x-10)')) == ["> S -10", "< SA 0 -9"]
+    assert hand.states == ("CLOSED", "SYN-RECEIVED")
+    assert packets(hand.do('send TCP(flags="R", seq=x-9)'))[0] == "> R -9"
+    assert hand.states[1] in ("LISTEN", "CLOSED")
+    assert packets(hand.do("syn")) == ["> S 0", "< SA 0 1"]
+    assert hand.end().verdict in FINE
+
+
+# The model answers
+
+
+def test_the_model_answers_for_us(hand: Hand) -> None:
+    hand.do("auto on")
+    assert packets(hand.do("syn")) == ["> S 0", "< SA 0 1", "> A 1 1"]
+    hand.do("server accept")
+    assert packets(hand.do('server send "hi"')) == ["< PA 1 1 hi", "> A 1 3"]
+    assert packets(hand.do("server close")) == ["< FA 3 1", "> A 1 4"]
+    hand.do("auto off")
+    assert hand.end().verdict in FINE
+
+
+def test_the_model_answers_a_call_and_on_every_connection(hand: Hand) -> None:
+    hand.do("auto on")
+    assert packets(hand.do("server connect")) == ["< S 0", "> SA 0 1", "< A 1 1"]
+    hand.shell.do("new")
+    assert packets(hand.do("syn"))[-1] == "> A 1 1"
+    hand.shell.do("switch A")
+    assert packets(hand.do('server send "a"'))[-1] == "> A 1 2"
+    assert hand.end().verdict in FINE
+
+
+def test_the_model_answers_a_stray_answer_once(hand: Hand) -> None:
+    hand.do("auto on", "syn", "server accept")
+    sent = len(packets(hand.do('send TCP(flags="A", ack=snd_nxt+70000)')))
+    assert sent < 6, "two ends that answer each other would never end"
+    assert hand.end().verdict in FINE
+
+
+# Time
+
+
+def test_to_wait(hand: Hand) -> None:
+    hand.do("syn")
+    step = hand.do("wait 0.05")
+    assert calls(step)[-1].endswith("s pass")
+    heard = hand.do("wait")  # until the SYN+ACK comes again, after a second
+    assert packets(heard) == ["< SA 0 1"]
+    for wrong in ("wait x", "wait -1", "wait 601", "wait nan", "wait inf"):
+        assert "is no time to wait" in hand.refused(wrong), wrong
+
+
+def test_a_wait_is_ended_by_an_interrupt(hand: Hand) -> None:
+    hand.do("syn")
+
+    def interrupt() -> None:
+        hand.session.interrupted = True
+
+    hand.session.on_wait = interrupt
+    step = hand.do("wait 600")
+    assert "ended by Ctrl-C" in calls(step)[-1]
+    assert packets(hand.do("ack")) == ["> A 1 1"]
+
+
+# WebSocket by hand
+
+
+def test_a_websocket_by_hand(either: Hand) -> None:
+    step = either.do("ws open")
+    assert packets(step)[0] == "> S 0"
+    assert str(either.session.hand.web.state) == "OPEN"  # type: ignore[union-attr]
+    assert '"hey"' in _shown(either, 'ws text "hey"')
+    assert "PONG" in _shown(either, 'ws ping "p"')
+    assert "CLOSE" in _shown(either, 'ws close 1000 "bye"')
+    assert "has gone out" in either.refused("ws open /echo")
+    assert either.end().verdict in FINE
+
+
+@pytest.mark.parametrize(
+    "wrong", ['ws text "x" unmasked', 'ws text "x" rsv1', 'ws text "x" rsv2', 'ws continuation "x"']
+)
+def test_a_wrong_frame_fails_the_connection_with_1002(hand: Hand, wrong: str) -> None:
+    hand.do("ws open")
+    shown = _shown(hand, f"ws {wrong}")
+    assert "1002" in shown
+    assert hand.end().verdict in FINE
+
+
+def test_two_in_one_chat_room(hand: Hand) -> None:
+    hand.do("ws open /chat/tea?name=anna", "new ws", "ws open /chat/tea?name=bert")
+    assert hand.session.hand.name == "B"
+    hand.do('ws text "{\\"to\\": null, \\"text\\": \\"hello\\"}"', "switch A", "wait 0.2")
+    assert hand.end().verdict in FINE
+
+
+def _shown(hand: Hand, line: str) -> str:
+    before = len(hand.text)
+    hand.do(line)
+    return hand.text[before:]
+
+
+# Whoever only looks
+
+
+def test_every_look_at_every_time(hand: Hand) -> None:
+    looks = ("why", "legal", "layers", "layers 1", "layers -1", "diagram", "ladder", "history", "states", "predict fin",
+             'predict data "x"', "predict rst", 'predict TCP(flags="SF", seq=x+7)', "help", "help send")  # fmt: skip
+    for line in ("", *OPEN, 'data "x"', "server recv", "fin", "server close", "ack", "wait 0.01"):
+        if line:
+            hand.do(line)
+        for look in looks:
+            if line or look not in ("why", "layers", "layers 1", "layers -1"):
+                assert hand.look(look), (line, look)
+    assert hand.end().verdict in FINE
+
+
+def test_to_predict_sends_nothing_and_is_right(hand: Hand) -> None:
+    hand.do(*OPEN)
+    said = hand.look('predict data "hello"')
+    assert "ACK" in said
+    assert packets(hand.do('data "hello"')) == ["> PA 1 1 hello", "< A 1 6"]
+    assert "of TCP segments only" in hand.refused("predict IP()/ICMP()")
+    assert "another connection" in hand.refused("predict TCP(dport=1)")
+
+
+# Ill-timed and unknown commands
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("ack", "there is no connection to acknowledge"),
+        ("fin", "`syn` opens one"),
+        ("synack", "no SYN of the server has come"),
+        ("rst", "there is nothing to reset"),
+        ('data "x"', "there is no connection to send text on"),
+        ("data", 'say which: `data "hello"`'),
+        ("repeat", "nothing was sent on this connection yet"),
+        ("send", "no packet was given"),
+        ("send TCP(", "add ) at the end"),
+        ("send open('x')", "open"),
+        ("send TCP(flags='S', sport=1, foo=2)", "foo"),
+        ("server accept", "there is nothing to accept"),
+        ('server send "x"', "no socket of this connection"),
+        ("server recv", "no socket of this connection"),
+        ("server close", "no socket of this connection"),
+        ("server listen", "listens already"),
+        ("server dance", "there is no `server dance`"),
+        ("server", "alone does nothing"),
+        ("ws text hello", "leads to no WebSocket server"),
+        ("ws open echo", "is no path"),
+        ("ws close 99999", "is no close code"),
+        ("lose everything", "there is no `lose everything`: lose next"),
+        ("auto", "auto is off"),
+        ("auto perhaps", "say `auto on` or `auto off`"),
+        ("new york", "york is no place to go"),
+        ("switch", "which connection"),
+        ("why", "nothing has happened"),
+        ("layers", "no packet has gone either way"),
+        ("predict", "which segment"),
+        ("save", "where to"),
+        ("save /tmp", "nothing was done yet"),
+        ("pcap", "where to"),
+        ("pcap x", "no packet has gone either way"),
+        ("syn now", "stands alone"),
+        ("snd", "did you mean `send`?"),
+        ("exit", "did you mean `quit`?"),
+        ("ping", "did you mean `ws ping`?"),
+        ("xyzzy", "`help` lists them"),
+        ("help xyzzy", "xyzzy"),
+    ],
+)
+def test_what_cannot_be_done_gets_a_sentence(hand: Hand, line: str, says: str) -> None:
+    sentence = hand.refused(line)
+    assert says in sentence
+    assert "\n" not in sentence
+    assert "Traceback" not in hand.text
+    assert packets(hand.do("syn")) == ["> S 0", "< SA 0 1"], "and the session goes on"
+
+
+def test_a_frame_that_is_too_long_for_the_link(hand: Hand) -> None:
+    hand.do(*OPEN)
+    assert "longer than" in hand.refused('send TCP(flags="PA")/(b"x" * 3000)')
+    assert packets(hand.do('data "on"')) == ["> PA 1 1 on", "< A 1 3"]
+    assert hand.end().verdict in FINE
+
+
+def test_text_is_cut_to_the_segments_of_either_family(either: Hand) -> None:
+    either.do(*OPEN)
+    sizes = [
+        len(entry.segment.payload)  # type: ignore[union-attr]
+        for entry in either.do('data "x" * 3000').entries
+        if entry.sender == "peer"  # type: ignore[union-attr]
+    ]
+    assert sizes == [1440, 1440, 120]
+
+
+def test_every_command_has_its_help(hand: Hand) -> None:
+    for name in COMMANDS:
+        assert name in hand.look(f"help {name}")
+
+
+def test_a_call_that_fails_is_said_in_a_sentence(hand: Hand) -> None:
+    hand.do(*OPEN, "server shutdown")
+    for line in ("server shutdown", 'server send "x"'):
+        sentence = hand.refused(line)
+        assert "`states` shows where each end stands" in sentence, line
+    hand.do("rst")
+    assert hand.end().verdict in FINE
+
+
+def test_every_command_at_every_stage_is_done_or_refused(sandboxes: Sandboxes, tmp_path: Path) -> None:
+    """No order of commands leads to a traceback, and none makes an honest kernel look wrong."""
+    stages = ((), ("syn",), ("syn", "ack"), OPEN, (*OPEN, "fin"), (*OPEN, "server close"), (*OPEN, "rst"),
+              ("server connect",), ("ws open",))  # fmt: skip
+    lines = [name for name in COMMANDS if name not in ("quit", "restart", "wait", "save", "pcap")]
+    lines += [
+        'data "x"',
+        'server send "x"',
+        'ws text "x"',
+        "repeat last",
+        "new closed",
+        "switch A",
+        'send TCP(flags="")',
+    ]
+    for stage, half in itertools.product(stages, (0, 1)):
+        with Hand(sandboxes, tmp_path) as hand:
+            for line in stage:
+                hand.do(line)
+            for line in lines[half::2]:
+                with contextlib.suppress(CommandError):
+                    hand.shell.do(line)
+                assert not hand.session.bench.problems, (stage, line, hand.session.bench.problems[0])
