@@ -27,7 +27,7 @@ from lab.report.text import UNICODE, plain
 from lab.scenario.catalogue import load
 from lab.scenario.record import Call, End, Packet, Result, Verdict
 from lab.scenario.runner import Plan, run
-from lab.tcp.segment import letters
+from lab.tcp.segment import PSH, letters
 from lab.tcp.state import State
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -142,33 +142,37 @@ def test_nothing_is_recorded_unasked() -> None:
 @pytest.mark.parametrize("folder", ["handshake", "teardown"])
 @pytest.mark.usefixtures("sandbox_works")
 def test_watching_changes_nothing(folder: str) -> None:
-    def told(result: Result) -> tuple[Verdict, list[Any]]:
-        """All but times, and ports of the kernel's choice."""
+    def told(result: Result) -> tuple[Verdict, tuple[Any, ...]]:
+        """All but times and ports; and what a kernel sends twice once, PSH left out: its timers and buffers do that."""
         entries = [
-            (e.sender, letters(e.segment.flags), e.seq, e.ack, len(e.segment.payload), e.peer_state, e.server_state)
-            if isinstance(e, Packet)
+            (e.sender, letters(e.segment.flags & ~PSH), e.seq, e.ack, len(e.segment.payload), e.peer_state,
+             e.server_state)
+            if isinstance(e, Packet) and e.segment is not None
             else (e.kind, re.sub(r"\d[\d.]*", "N", e.text))
             for e in result.timeline
             if isinstance(e, Call) or e.segment is not None
-        ]
-        return result.verdict, entries
+        ]  # fmt: skip
+        return result.verdict, tuple(dict.fromkeys(entries))
 
-    def outcomes(names: Sequence[str], *, watch: bool) -> dict[tuple[str, str], tuple[Verdict, list[Any]]]:
+    def outcomes(names: Sequence[str], *, watch: bool) -> dict[tuple[str, str], tuple[Verdict, tuple[Any, ...]]]:
         results = run(Plan(scenarios=[one for one in load(names) if not one.slow], seed=7, watch=watch)).results
         assert all(len(result.moments) == (len(result.timeline) if watch else 0) for result in results)
         return {(result.name, result.family): told(result) for result in results}
 
     with_, without = outcomes([folder], watch=True), outcomes([folder], watch=False)
     assert len(with_) >= 2 * 15
-    # Some have more than one way to go, since a kernel may delay an ACK: then it must be one of those.
+    # Some have more than one way to go, since a kernel may delay an ACK: then the same must come of both once.
     for (name, family), outcome in with_.items():
-        others = [without[name, family]]
+        watched_, others = {outcome}, {without[name, family]}
         if name == TRIES_AGAIN:
-            assert outcome[0] is others[0][0] is Verdict.CONFORMS
+            assert outcome[0] is without[name, family][0] is Verdict.CONFORMS
             continue
-        while outcome not in others and len(others) < MOST_TRIES:
-            others.append(outcomes([name], watch=False)[name, family])
-        assert outcome in others, name
+        for _ in range(MOST_TRIES):
+            if watched_ & others:
+                break
+            watched_.add(outcomes([name], watch=True)[name, family])
+            others.add(outcomes([name], watch=False)[name, family])
+        assert watched_ & others, name
 
 
 def test_a_statement_is_told_as_one_line() -> None:
@@ -252,6 +256,7 @@ def test_a_run_in_a_pipe(picture: str, name: str) -> None:
     text = shown(done.stdout)
     if name.startswith("websocket"):  # its program does what it likes, whenever its kernel is asked
         text = re.sub(r"^  kernel .*", "  kernel", text, flags=re.M).replace("wire, socket and", "wire and")
+        text = re.sub(r"^.*exact_101.py:.*", "(the line at work)", text, flags=re.M)
     held_against(picture, text)
 
 
@@ -460,7 +465,7 @@ def test_another_size_draws_it_anew() -> None:
         one.screen.resize(45, 70)
         one.child.setwinsize(45, 70)
         names = ["#", "lab", "│", "│", "server"]
-        narrow = one.until(lambda text: text.splitlines()[0].split() == names and "3/8" in text)
+        narrow = one.until(lambda text: text.partition("\n")[0].split() == names and "3/8" in text)
         assert max(map(len, narrow.splitlines())) <= 70
         one.types("q")
         assert one.ends() == 0
@@ -471,7 +476,8 @@ def test_a_violating_server_at_a_terminal() -> None:
     with terminal("three_segments", "--served-by", f"{BROKEN}:broken_syn_ack_acks_x", rows=60) as one:
         one.at(1)
         one.types("\r", "\r")
-        held_against("screen_violates", one.at(3))
+        # What number its SYN+ACK should have is the server's own choice (RFC 9293 §3.4.1).
+        held_against("screen_violates", re.sub(r"(expected    ◄ SYN\+ACK seq) \d+", r"\1 Y", one.at(3)))
         one.types("q")
         assert one.ends() == 1
         assert "✗ violates" in one.text
