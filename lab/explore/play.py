@@ -36,6 +36,8 @@ class Play:
     """Whether it has been one that a program could take."""
     ended: int = 0
     """How many earlier lives of it stood, and were over before a program took them: a kernel gives them to it still."""
+    missed: bool = False
+    """Whether something that the server should have said was missed, and told."""
     heard_of_end: bool = False
     """Whether the program was told that the connection is gone: a kernel says so once."""
     lives: int = 0

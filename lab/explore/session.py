@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.explore.errors import CommandError, Over
+from lab.explore.overdue import await_websockets, await_what_is_due
 from lab.explore.play import Play
 from lab.explore.save import Scribe
 from lab.explore.web import Web
@@ -265,6 +266,7 @@ class Session:
         if any(self._waits(play) for play in self.plays.values()):
             self.bench.wait_until(lambda: not any(self._waits(play) for play in self.plays.values()), OWED)
             self._answer()
+        await_what_is_due(self)
         self.bench.settle()
 
     def _waits(self, play: Play) -> bool:
@@ -410,7 +412,7 @@ class Session:
                 play.sent.append(entry)
                 play.codes[entry.number] = self._later
             if play.web is not None and entry.note not in (LOST, DELAYED):
-                play.web.follows(entry, lambda finding: self._object(play, entry, finding))
+                play.web.follows(entry, lambda finding: self._object(play, entry, finding), _reached(play))
         if self.on_entry is not None:
             self.on_entry(entry)
 
@@ -443,6 +445,7 @@ class Session:
         if not self.over:
             try:
                 self.bench.await_ends()
+                await_websockets(self)
                 self.bench.settle()
             except Stopped:
                 pass
@@ -451,3 +454,9 @@ class Session:
         result = self.result()
         conclude(result, self.bench, self._before)
         return result
+
+
+def _reached(play: Play) -> int:
+    """How many of our numbers have reached the server in order: the rest it has dropped, or keeps behind a gap."""
+    end = play.connection.conversation.server.best.endpoint
+    return end.rcv_nxt.ahead_of(play.connection.peer_isn) if end.irs is not None else 0

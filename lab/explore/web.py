@@ -30,8 +30,8 @@ class Stream:
     fin: int | None = None
     """The number of the FIN."""
 
-    def takes(self, packet: Packet) -> bytes:
-        """What the segment adds to what is in order."""
+    def takes(self, packet: Packet, reached: int | None = None) -> bytes:
+        """What the segment adds to what is in order; nothing from number `reached` on, where that is known."""
         segment, seq = packet.segment, packet.seq
         if segment is None or seq is None:
             return b""
@@ -42,7 +42,10 @@ class Stream:
             self.held[start] = max(self.held.get(start, b""), segment.payload, key=len)
         taken = b""
         while (first := next((s for s in sorted(self.held) if s <= self.at), None)) is not None:
-            piece = self.held.pop(first)[self.at - first :]
+            piece = self.held[first][self.at - first :]
+            if reached is not None and self.at + len(piece) > reached:
+                break
+            del self.held[first]
             taken += piece
             self.at += len(piece)
         return taken
@@ -73,13 +76,16 @@ class Web:
         """What the server has to say, or do, as soon as it can."""
         return self.dialogue.owed(now)
 
-    def follows(self, packet: Packet, objects: Callable[[Finding], None]) -> None:
-        """A segment that has reached the other end; `objects` is told what is wrong with the server's."""
+    def follows(self, packet: Packet, objects: Callable[[Finding], None], reached: int | None = None) -> None:
+        """A segment that has reached the other end; `objects` is told what is wrong with the server's.
+
+        `reached`: how many of our numbers the server has taken in order, where that is known.
+        """
         segment = packet.segment
         if segment is None:
             return
         if packet.sender == "peer":
-            if data := self.ours.takes(packet):
+            if data := self.ours.takes(packet, reached):
                 self.dialogue.client_sends(data, packet.time)
             if self.ours.ended or RST in segment.flags:
                 self.dialogue.client_ends(packet.time, reset=RST in segment.flags)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from lab.explore.errors import CommandError
+from lab.explore.overdue import miss_websocket
 from lab.explore.play import Play
 from lab.explore.save import quoted
 from lab.explore.segments import octets_of
@@ -155,6 +156,7 @@ def _frame(session: Session, frame: Frame, code: str, kind: str, *, unmasked: bo
     if answered and web.dialogue.broken is None:
         _await(session, lambda: len(web.seen) > heard or bool(web.dialogue.server_ended), ECHO)
     _await(session, lambda: not any(owed.since >= now for owed in web.owed(session.bench.now())), PATIENCE)
+    miss_websocket(session, play)
 
 
 def _send(session: Session, play: Play, octets: bytes, code: str) -> None:

@@ -317,9 +317,7 @@ def test_a_websocket_by_hand(either: Hand) -> None:
     assert either.end().verdict in FINE
 
 
-@pytest.mark.parametrize(
-    "wrong", ['ws text "x" unmasked', 'ws text "x" rsv1', 'ws text "x" rsv2', 'ws continuation "x"']
-)
+@pytest.mark.parametrize("wrong", ["text x unmasked", "text x rsv1", "text x rsv2", "continuation x"])
 def test_a_wrong_frame_fails_the_connection_with_1002(hand: Hand, wrong: str) -> None:
     hand.do("ws open")
     shown = _shown(hand, f"ws {wrong}")

@@ -1,0 +1,155 @@
+"""A session's verdict can be wrong: servers that are broken on purpose are found out, the honest ones are not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hand import FINE, Hand, packets
+
+from lab.scenario.record import Verdict
+from lab.testbed.sandbox import Sandboxes
+
+BROKEN = Path(__file__).parent.parent / "broken"
+sys.path.append(str(BROKEN))
+
+from broken_servers import entry_point  # noqa: E402
+from websocket_servers import entry_point as websocket_entry_point  # noqa: E402
+
+Against = Callable[[str], Hand]
+WHOLE = ("syn", "ack", "server accept", 'data "hello"', "server recv", "fin", "server recv", "server close", "ack")
+
+
+@pytest.fixture
+def against(sandboxes: Sandboxes, tmp_path: Path) -> Against:
+    """A session against a server of that entry point."""
+    return lambda serve: Hand(sandboxes, tmp_path, serve=serve, path=[str(BROKEN)])
+
+
+@pytest.mark.parametrize("kind", ["", "_like_linux", "_plain", "_forgetful", "_patient", "_chatty"])
+def test_an_honest_server_is_believed(against: Against, kind: str) -> None:
+    with against(f"broken_servers:serve_honest{kind}") as hand:
+        for line in WHOLE:
+            assert hand.do(line).problems == [], line
+        result = hand.end()
+        assert result.verdict in FINE, result.problems
+        assert hand.shell.run("0", "sandbox").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("broken", "before", "line", "fields"),
+    [
+        ("syn_ack_acks_x", (), "syn", {"ack"}),
+        ("syn_ack_without_ack_flag", (), "syn", {"flags"}),
+        ("option_given_unasked", (), "syn", {"options"}),
+        ("bad_checksum", (), "syn", {"checksum"}),
+        ("state_lies", (), "syn", {"state"}),
+        ("accepts_without_third_segment", (), "syn", {"state"}),
+        ("second_syn_ack_with_another_isn", ("syn",), "repeat", {"seq"}),
+        ("closed_port_silent", ("new closed",), "syn", {"silence"}),
+        ("rst_acks_wrong_number", ("new closed",), "syn", {"ack"}),
+        ("data_not_acknowledged", WHOLE[:3], 'data "hello"', {"ack", "silence"}),
+        ("program_loses_an_octet", WHOLE[:4], "server recv", {"payload"}),
+        ("fin_not_counted", WHOLE[:3], "fin", {"ack"}),
+        ("fin_counted_twice", WHOLE[:3], "fin", {"ack"}),
+        ("fin_ignored", WHOLE[:3], "fin", {"silence", "state", "ack"}),
+        ("fin_swallowed", WHOLE[:5], "server close", {"silence"}),
+        ("rst_in_place_of_fin", WHOLE[:5], "server close", {"flags", "silence"}),
+        ("ack_of_unsent_taken", WHOLE[:3], 'send TCP(flags="PA", ack=rcv_nxt+9)/b"x"', {"ack", "silence"}),
+        ("rst_taken_outside_window", WHOLE[:3], 'send TCP(flags="R", seq=snd_nxt+1000000)', {"state", "silence"}),
+        ("wrong_ack_establishes", ("syn",), 'send TCP(flags="A", seq=x+1, ack=y+7)', {"silence"}),
+        ("checksum_not_verified", ("syn",), 'send TCP(flags="A", seq=x+1, chksum=1)', {"state", "flags", "ack"}),
+    ],
+)
+def test_a_broken_server_is_found_out_at_the_step(
+    against: Against, broken: str, before: tuple[str, ...], line: str, fields: set[str]
+) -> None:
+    with against(entry_point(broken)) as hand:
+        for earlier in before:
+            hand.shell.do(earlier)
+        assert hand.session.bench.problems == []
+        step = hand.do(line)
+        assert step.problems, "the step says it"
+        problem = step.problems[0]
+        assert problem.verdict is Verdict.VIOLATES
+        assert problem.field in fields
+        assert problem.section
+        assert problem.expected != problem.observed
+        assert (problem.file, problem.line, problem.source) == ("step", len(hand.session.lines), line)
+        shown = " ".join(hand.text.split())
+        assert problem.message in shown
+        assert problem.section in shown
+        assert hand.look("why")
+        assert hand.look("ladder")
+        hand.shell.do("wait 0.01")  # the session goes on
+        assert hand.end().verdict is Verdict.VIOLATES
+        assert hand.shell.run("0", "sandbox").exit_code == 1
+
+
+def test_the_panel_says_which_witnesses_disagree(against: Against) -> None:
+    with against(entry_point("state_lies")) as hand:
+        step = hand.do("syn")
+        assert step.standing is not None
+        assert str(step.standing.kernel) == "ESTABLISHED"
+        assert str(step.standing.server.state) == "SYN-RECEIVED"
+        shown = " ".join(hand.text.split())
+        assert "ESTABLISHED" in step.standing.objection
+        assert "SYN-RECEIVED" in step.standing.objection
+        assert step.standing.objection[:40] in shown
+        assert "wire, socket and model agree" not in shown[shown.index("SYN seq 0") :]
+
+
+def test_all_that_is_wrong_is_told_and_each_once(against: Against) -> None:
+    with against(entry_point("fin_not_counted")) as hand:
+        hand.do(*WHOLE[:3])
+        told = [p.message for p in hand.do("fin").problems]
+        told += [p.message for p in hand.do("wait 0.01").problems] + [p.message for p in hand.do("wait 0.01").problems]
+        assert told
+        assert len(told) == len(set(told))
+
+
+@pytest.mark.parametrize(
+    ("broken", "line", "field"),
+    [
+        ("masks", 'ws text "hello"', "mask"),
+        ("rsv1_in_text", 'ws text "hello"', "rsv"),
+        ("pong_with_its_own_payload", 'ws ping "one"', "payload"),
+        ("pong_without_payload", 'ws ping "one"', "payload"),
+        ("close_answered_by_1005", "ws close", "code"),
+        ("close_unanswered", "ws close 1000", "close"),
+    ],
+)
+def test_a_broken_websocket_server_is_found_out(against: Against, broken: str, line: str, field: str) -> None:
+    with against(websocket_entry_point(broken)) as hand:
+        hand.do("ws open")
+        assert hand.session.bench.problems == []
+        hand.do(line, "ack")  # until we acknowledge it, Nagle's algorithm may hold back what is right
+        result = hand.end()
+        assert result.verdict is Verdict.VIOLATES
+        assert result.problems[0].section.startswith("RFC 6455")
+
+
+def test_a_handshake_that_is_wrong(against: Against) -> None:
+    with against(websocket_entry_point("garbage_for_http")) as hand:
+        step = hand.do("ws open")
+        assert step.problems[0].verdict is Verdict.VIOLATES
+        assert step.problems[0].section.startswith("RFC 6455")
+
+
+def test_an_honest_websocket_server_is_believed(against: Against) -> None:
+    from websocket_breakages import HONEST
+
+    for name in HONEST:
+        with against(websocket_entry_point(name)) as hand:
+            for line in ("ws open", 'ws text "hello"', 'ws ping "p"', "ws close 1000"):
+                hand.do(line)
+            result = hand.end()
+            assert result.verdict in FINE, (name, result.problems)
+
+
+def test_packets_of_a_wrong_step_are_kept(against: Against, tmp_path: Path) -> None:
+    with against(entry_point("syn_ack_acks_x")) as hand:
+        assert packets(hand.do("syn")) == ["> S 0", "< SA 0 0"]
+        assert "1 packet" in hand.look(f"pcap {tmp_path / 'wrong'}") or (tmp_path / "wrong.pcapng").stat().st_size
