@@ -19,7 +19,11 @@ def save(page: Page, rest: str) -> list[Line]:
     write_whole(path, page.session.scribe.script(path), option="save")
     option = page.session.scribe.family
     play = f"lab run {path} {option}".rstrip()
-    return wrapped(f"{path}: `{play}` plays it again", page.width, whole=True)
+    lines: list[Line] = []
+    for doubt in page.session.scribe.doubts:
+        said = f"It may go otherwise when it is played: {doubt}."
+        lines += wrapped(said, page.width, style="warn", first=f"{page.glyphs.warn} ")
+    return lines + wrapped(f"{path}: `{play}` plays it again", page.width, whole=True)
 
 
 def pcap(page: Page, rest: str) -> list[Line]:

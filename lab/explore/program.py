@@ -109,8 +109,12 @@ def recv(session: Session, rest: str) -> None:
         socket.receives_end()
     elif end.state in (State.CLOSED, State.LISTEN) and not play.heard_of_end:
         play.heard_of_end = True
-        _code(session, play, "is_reset()")
-        socket.is_reset()
+        if play.stood:
+            _code(session, play, "is_reset()")
+            socket.is_reset()
+        else:  # it has called, and was refused
+            _code(session, play, "is_refused()")
+            socket.is_refused()
     elif play.heard_of_end:
         raise CommandError("the program was told already that the connection is gone", "`server close` lets go of it")
     else:

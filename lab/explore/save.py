@@ -25,6 +25,7 @@ _INDENT = " " * 4
 _UNWRITTEN = ("retransmission", "window update", "overtaken", KEEP_ALIVE, PROBE)
 """Notes of segments that a stack may send at any time: `expect` passes over them by itself."""
 _USUAL_WINDOW = 65535
+STAMPS = "timestamps echo the server's of this very run (RFC 7323 §3.2), and it may drop what echoes others"
 LONG = 80
 """Octets from which on a literal is written in short where it can be."""
 
@@ -57,6 +58,8 @@ class Scribe:
         """Of each connection that was introduced, the first numbers of its lives."""
         self._code: dict[str, str] = {}
         """How the last segment of each connection was written."""
+        self.doubts: dict[str, None] = {}
+        """What will not be the same when the scenario is played, a sentence each."""
         self._kept = 0
         """How many numbers were given a name, in case that they are asked for later."""
         self._imports: dict[str, set[str]] = {}
@@ -200,6 +203,8 @@ class Scribe:
             fields.append(f"ack={firsts.written(segment.ack, our=False)}")
         if segment.window != _USUAL_WINDOW:
             fields.append(f"window={segment.window}")
+        if segment.timestamps is not None and SYN not in segment.flags:
+            self.doubts[STAMPS] = None
         if segment.options:
             fields.append(f"options={quoted(segment.options)}")
         return f"TCP({', '.join(fields)})" + (f" / {quoted(segment.payload)}" if segment.payload else "")
