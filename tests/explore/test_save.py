@@ -93,7 +93,7 @@ from lab.scenario import Peer, Server, State, scenario
 
 
 @scenario(
-    "Played by hand: syn, ack, server accept, data, server recv, server send, ack, fin, server recv,…",
+    "Played by hand: syn, ack, server accept, data, server recv, server send, ack, fin, server recv…",
     documents=[
         "RFC 9293 §3.10.7.2",
         "RFC 9293 §3.10.7.4",
