@@ -44,15 +44,16 @@ class _Conversation:
     async def go(self) -> None:
         shell = self.shell
         session = shell.session
-        shell.show(
-            wrapped(
-                f"You are the client at {session.bench.peer_address}; the server is {session.bench.server_address}"
-                f"{', ' + session.testbed.kernel if session.testbed.kernel else ''}. `syn` begins, `help` lists the "
-                "commands, Ctrl-D ends.",
-                min(shell.screen.width, 100),
-                style="dim",
+        if shell.guide is None:  # a lesson has its own words
+            shell.show(
+                wrapped(
+                    f"You are the client at {session.bench.peer_address}; the server is {session.bench.server_address}"
+                    f"{', ' + session.testbed.kernel if session.testbed.kernel else ''}. `syn` begins, `help` lists the "
+                    "commands, Ctrl-D ends.",
+                    min(shell.screen.width, 100),
+                    style="dim",
+                )
             )
-        )
         while True:
             self._listen()
             try:
@@ -125,11 +126,11 @@ class CommandCompleter(Completer):
         command = before.strip()
         if line.startswith(tuple(f"{name} " for name in EXPRESSIONS)):
             return self._of_expression(line)
+        if command == "help":
+            return [(name, c.says) for name, c in COMMANDS.items() if name.startswith(word)]
         if command in COMMANDS:
             words = COMMANDS[command].words or (tuple(self.shell.session.plays) if command == "switch" else ())
             return [(each, "") for each in words if each.startswith(word)]
-        if command == "help":
-            return [(name, c.says) for name, c in COMMANDS.items() if name.startswith(word)]
         depth = len(line.split()) - (0 if line.endswith(" ") or not line else 1)
         found: dict[str, str] = {}
         for name, one in COMMANDS.items():

@@ -8,7 +8,7 @@ from lab.explore.session import Session, Step
 from lab.explore.web import Web
 from lab.report.ladder import GrowingLadder
 from lab.report.problem import problem_lines
-from lab.report.text import Glyphs, Line, cut, flag_words, wrapped
+from lab.report.text import Glyphs, Line, cut, flag_words, width_of, wrapped
 from lab.scenario.record import End, Standing
 from lab.tcp.outlook import Answer, Move
 from lab.tcp.profile import RFC9293
@@ -203,9 +203,13 @@ def typed(move: Move, standing: Standing) -> str:
 def every_way(move: Move, standing: Standing, as_typed: str, *, width: int, glyphs: Glyphs) -> list[Line]:
     """A move with each way in which it may be answered, and each section."""
     style = "good" if move.due else "" if move.legal else "warn"
-    lines: list[Line] = [[(_MARGIN, ""), (as_typed or typed(move, standing), style)]]
+    lines = wrapped(as_typed or typed(move, standing), width, style=style, first=_MARGIN, then=_MARGIN * 2)
     if move.about:
-        lines[0].append((f"  {glyphs.dot} {move.about}", "dim"))
+        about = f"{glyphs.dot} {move.about}"
+        if width_of(lines[-1]) + 2 + len(about) <= width:
+            lines[-1].append((f"  {about}", "dim"))
+        else:
+            lines += wrapped(about, width, style="dim", first=_MARGIN * 3, then=_MARGIN * 4)
     for i, answer in enumerate(move.answers):
         said = ("or " if i else "") + outcome(answer, glyphs)
         lines += wrapped(f"{said}  ({answer.rule})", width, style="dim", first=_MARGIN * 3, then=_MARGIN * 4)
