@@ -128,11 +128,18 @@ def _script(wanted: Wanted) -> tuple[list[str] | None, str]:
         return None, ""
     if wanted.script is None or str(wanted.script) == "-":
         try:
-            return sys.stdin.read().splitlines(), "standard input"
-        except (UnicodeDecodeError, ValueError):
-            raise UsageError("standard input is no text: a script has a command a line") from None
+            return _lines(sys.stdin.buffer.read()), "standard input"
+        except (OSError, ValueError):
+            raise UsageError("standard input is no text in UTF-8: a script has a command a line") from None
     try:
-        return wanted.script.read_text(encoding="utf-8").splitlines(), str(wanted.script)
-    except (OSError, UnicodeDecodeError) as error:
+        return _lines(wanted.script.read_bytes()), str(wanted.script)
+    except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or "it is no text").lower()
         raise UsageError(f"--script: cannot read {wanted.script}: {reason}") from None
+
+
+def _lines(script: bytes) -> list[str]:
+    """The lines of a script, however they end, behind a byte order mark or none. Raises ValueError for no text."""
+    if b"\0" in script:
+        raise ValueError("no text")
+    return script.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
