@@ -30,6 +30,7 @@ class Ended(BaseException):
 def end_on_sigterm() -> None:
     """Let SIGTERM, which Compose and CI services send, unwind as Ctrl-C does, so that nothing is left behind.
 
+    SIGHUP too, of a terminal that was closed, unless it is ignored (nohup).
     For the main thread, where Python handles signals.
     """
 
@@ -38,6 +39,8 @@ def end_on_sigterm() -> None:
         raise Ended(number)
 
     signal.signal(signal.SIGTERM, ended)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, ended)
 
 
 class LabGroup(TyperGroup):

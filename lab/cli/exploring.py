@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -78,8 +79,11 @@ def explore(wanted: Wanted) -> int:
                 converse(shell, wanted.out)
             else:
                 code = play_script(shell, lines, name)
-        finally:
-            shell.end()  # also when a signal ends it: what was seen is worth its capture
+        except BaseException:  # a signal, say: what was seen is worth its capture
+            with suppress(OSError):
+                shell.end()
+            raise
+        shell.end()
         run = shell.run(__version__, wanted.where.testbed)
     if wanted.as_json:
         encoding = cast(str | None, getattr(sys.stdout, "encoding", None)) or "ascii"

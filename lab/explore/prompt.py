@@ -48,8 +48,8 @@ class _Conversation:
             shell.show(
                 wrapped(
                     f"You are the client at {session.bench.peer_address}; the server is {session.bench.server_address}"
-                    f"{', ' + session.testbed.kernel if session.testbed.kernel else ''}. `syn` begins, `help` lists the "
-                    "commands, Ctrl-D ends.",
+                    f"{', ' + session.testbed.kernel if session.testbed.kernel else ''}. `syn` begins, `help` lists "
+                    "the commands, Ctrl-D ends.",
                     min(shell.screen.width, 100),
                     style="dim",
                 )

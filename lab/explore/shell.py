@@ -178,20 +178,28 @@ class Shell:
         """End this session: its verdict, its capture. One in which nothing was sent has none of them."""
         session = self.session
         result = session.finish()
+        session.testbed.close()
+        self.ended.append(result)
+        unwritten = self._keep(result)  # first of all: a terminal that was closed takes no line any more
         fresh = session.untold()
         if fresh:
             self.show(self.view.entries(session, self.screen.width, fresh))
-        session.testbed.close()
-        self.ended.append(result)
         if not result.packets and not session.over:
             self.show([[("nothing was sent, so there is no verdict", "dim")]])
             return result
-        try:
-            write_capture(result, self.out)
-        except CannotWrite as error:
-            self.complain(error)
+        if unwritten is not None:
+            self.complain(unwritten)
         self.show(_verdict(result, session, self.screen))
         return result
+
+    def _keep(self, result: Result) -> CannotWrite | None:
+        """Write the capture of a session in which something was seen; why it cannot be, where it cannot."""
+        if result.packets:
+            try:
+                write_capture(result, self.out)
+            except CannotWrite as error:
+                return error
+        return None
 
     def run(self, version: str, testbed: str) -> Run:
         """All sessions of this shell, as a run of `lab run`: its exit code is that of their verdicts."""

@@ -159,6 +159,14 @@ def test_at_a_terminal(tmp_path: Path) -> None:
         assert "Not finished: step 2 of 7 is still to be done." in screen.text
 
 
+def test_lessons_and_languages_are_completed() -> None:
+    from lab.cli.options import complete_lang, complete_lesson
+
+    assert complete_lesson("why") == ["why-not-two", "why-not-three"]
+    assert complete_lesson("l") == ["layers", "list"]
+    assert complete_lang("") == ["en", "zh"]
+
+
 def test_help_reads_no_lesson() -> None:
     """`lab --help` stays as quick as it is."""
     code = (

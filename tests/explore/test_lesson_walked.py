@@ -16,6 +16,7 @@ from lab.explore.lessons import LANGUAGES, NAMES
 from lab.explore.wide import columns
 from lab.scenario.record import Verdict
 from lab.testbed.sandbox import Sandboxes
+from lab.wire.errors import LinkError
 
 BROKEN = str(Path(__file__).parent.parent / "broken")
 FINE = {Verdict.CONFORMS, Verdict.PERMITTED, Verdict.DEVIATES}
@@ -314,6 +315,30 @@ def test_after_the_end_one_may_go_on(take: Take) -> None:
         assert "not what was asked" not in said
         assert "The lesson is finished." in said
         assert pupil.ends().verdict in FINE
+
+
+def test_ground_that_is_gone_is_said_and_can_be_had_anew(take: Take) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise LinkError("the link is down")
+
+    with take("four-way") as pupil:
+        pupil.comes_to("close")
+        pupil.shell.session.bench.settle = gone  # type: ignore[method-assign]
+        said = bare_line(pupil.types("server close"))
+        assert "The ground is gone: the link is down. `restart` takes this part up again" in said
+        assert pupil.walk.stage.id == "close"
+        pupil.types("restart")
+        assert pupil.walk.stage.id == "close"
+        pupil.finishes()
+        assert pupil.ends().verdict is Verdict.CONFORMS
+
+
+def test_time_that_passes_is_no_mistake(take: Take) -> None:
+    with take("four-way") as pupil:
+        said = pupil.types("wait 0.01")
+        assert "Step 1 is still to be done" in said
+        assert "not what was asked" not in said
+        pupil.finishes()
 
 
 # A server that is broken
