@@ -12,7 +12,6 @@ from lab.explore.session import Session, Step
 from lab.explore.walk import Kind, Walk
 from lab.explore.wide import wrapped
 from lab.report.text import Glyphs, Line
-from lab.report.text import wrapped as cut_short
 from lab.tcp.state import State
 
 if TYPE_CHECKING:
@@ -144,9 +143,8 @@ class Tutor:
             self._lines.append([(f"{_MARGIN}WebSocket ", "dim"), (str(session.hand.web.state), "")])
         if not where.objection:
             return
-        self._lines += cut_short(
-            f"{glyphs.cross} {where.objection}", self.shell.screen.width, style="bad", first=_MARGIN
-        )
+        objection = f"{glyphs.cross} {where.objection}"
+        self._lines += wrapped(objection, self.shell.screen.width, glyphs=glyphs, style="bad", first=_MARGIN)
 
     def checks(self, line: str, act: Callable[[], None]) -> Step:
         """Do what no line of a person does, and show it. Raises CommandError, Over."""

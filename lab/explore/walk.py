@@ -256,7 +256,8 @@ class Walk:
             self._say("wrong", "lost")
             return
         if not seen.ours and not seen.calls:
-            self._say("note", "still_open", ask=self._words(f"ask.{self.stage.id}"))
+            if self._possible():
+                self._say("note", "still_open", ask=self._words(f"ask.{self.stage.id}"))
             return
         for way in self.stage.wrong:
             if self._holds(way, seen, ""):
