@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,24 +57,28 @@ class Carried:
         ]
 
 
-def carried(result: Result) -> dict[int, Carried]:
+def carried(
+    result: Result, *, only: Collection[str] | None = None, right: dict[int, bool] | None = None
+) -> dict[int, Carried]:
     """By the packet's number, what it carried, for connections on which HTTP or WebSocket was spoken; others have none.
 
-    Sequence numbers are counted from the SYNs, as in the ladder.
+    Sequence numbers are counted from the SYNs, as in the ladder. `only` these connections, by name, are read. `right`
+    remembers whose checksums were found right, for who asks again with more packets.
     """
     connections: dict[str, list[Packet]] = defaultdict(list)
     for packet in result.packets:
-        if packet.segment is not None and packet.seq is not None and packet.sender in ("peer", "server"):
+        wanted = only is None or packet.connection in only
+        if wanted and packet.segment is not None and packet.seq is not None and packet.sender in ("peer", "server"):
             connections[packet.connection].append(packet)
     found: dict[int, Carried] = {}
     for packets in connections.values():
         if any(packet.segment and packet.segment.payload for packet in packets):
-            found.update(_connection(packets))
+            found.update(_connection(packets, {} if right is None else right))
     return found
 
 
-def _connection(packets: list[Packet]) -> dict[int, Carried]:
-    taken = _taken(packets)
+def _connection(packets: list[Packet], right: dict[int, bool]) -> dict[int, Carried]:
+    taken = _taken(packets, right)
     portions = [
         Portion(p.sender == "peer", p.seq or 0, p.segment.payload, SYN in p.segment.flags) for p in taken if p.segment
     ]
@@ -83,13 +88,12 @@ def _connection(packets: list[Packet]) -> dict[int, Carried]:
     return {packet.number: Carried(some) for packet, some in zip(taken, parts, strict=True) if some}
 
 
-def _taken(packets: list[Packet]) -> list[Packet]:
+def _taken(packets: list[Packet], right: dict[int, bool]) -> list[Packet]:
     """Those that a receiver takes: not those with a wrong checksum, unless all of that sender's are wrong (offload)."""
     from lab.wire.codec import TcpFrame, decode
 
-    right: dict[int, bool] = {}
     for packet in packets:
-        if packet.segment and packet.segment.payload:
+        if packet.segment and packet.segment.payload and packet.number not in right:
             frame = decode(packet.frame)
             right[packet.number] = not isinstance(frame, TcpFrame) or frame.checksum_correct
     careful = {p.sender for p in packets if right.get(p.number)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from lab.report.carried import Carried, carried
@@ -145,20 +145,22 @@ class GrowingLadder:
         """
         self._pauses = pauses
         self._read = read
+        self._right: dict[int, bool] = {}
         self._states: _States = {}
         self._last: float | None = None
         self._width = 0
 
     def columns(self, result: Result, *, width: int, glyphs: Glyphs) -> Line:
         """Who the lifelines belong to."""
-        return _columns(self._shape(result, width, glyphs), result)
+        return _columns(self._shape(result, width, glyphs, ()), result)
 
     def lines(self, entries: Sequence[Packet | Call], result: Result, *, width: int, glyphs: Glyphs) -> list[Line]:
         """What the ladder grows by; `result` holds all that was seen until now.
 
         Where the width is another than before, the columns are named again.
         """
-        shape = self._shape(result, width, glyphs)
+        speak = {e.connection for e in entries if isinstance(e, Packet) and e.segment and e.segment.payload}
+        shape = self._shape(result, width, glyphs, speak)
         lines: list[Line] = [_columns(shape, result)] if self._width not in (0, shape.width) else []
         self._width = shape.width
         for entry in entries:
@@ -173,7 +175,8 @@ class GrowingLadder:
                 lines += _call(shape, entry)
         return lines
 
-    def _shape(self, result: Result, width: int, glyphs: Glyphs) -> _Shape:
+    def _shape(self, result: Result, width: int, glyphs: Glyphs, speak: Collection[str]) -> _Shape:
+        """`speak` are the connections on which something is said in the lines to come."""
         width = min(max(width, NARROWEST), WIDEST)
         tags = max(map(len, result.isns), default=0) + 1 if len(result.isns) > 1 else 0
         wide = width >= 72
@@ -187,7 +190,7 @@ class GrowingLadder:
             flags=len("SYN+ACK"),
             seq=len("seq 10") if wide else 0,
             ack=len("ack 10") if wide else 0,
-            carried=carried(result) if self._read is None else self._read,
+            carried=carried(result, only=speak, right=self._right) if self._read is None else self._read,
         )
 
 
