@@ -396,13 +396,16 @@ class Explainer:
                     "the server's ACK comes too late",
                     first.reply.rule,
                 )
+            if self.may_cross:
+                # A timer sends the delayed ACK, maybe on another processor: it may leave behind the one that covers it.
+                world.note_overtaken([o for o in world.owed if self._is_ack(o) and self._covers(segment, o)], now)
             # One ACK may answer several segments (RFC 9293 §3.8.6.3), but a duplicate ACK answers only one: that, and
             # all that waited to be acknowledged with the same number.
             world.owed = tuple(
                 o
                 for o in world.owed
                 if o is not exact
-                and not (self._is_ack(o) and segment.ack.ahead_of(o.reply.segment.ack) > 0)
+                and not (self._is_ack(o) and self._covers(segment, o))
                 and not (o.reply.due and o in alike)
             )
             world.note_overtaken([o for o in alike if o.reply.due and o is not exact], now)
@@ -426,6 +429,11 @@ class Explainer:
     @staticmethod
     def _is_ack(owed: Owed) -> bool:
         return not owed.reply.segment.flags & (SYN | RST)
+
+    @staticmethod
+    def _covers(segment: Segment, owed: Owed) -> bool:
+        """Whether it acknowledges more than what is owed."""
+        return segment.ack.ahead_of(owed.reply.segment.ack) > 0
 
     def _acknowledged(self, world: World, ack: Seq, now: float) -> None:
         """A segment that carries more than an ACK has answered for those that were owed."""

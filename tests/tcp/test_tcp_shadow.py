@@ -431,6 +431,22 @@ def test_an_answer_may_come_behind_text_that_answered_for_it() -> None:
     wrong(talk.server_sends(late, 1.0003), "silence", "nothing asked for")
 
 
+def test_a_delayed_ack_may_arrive_behind_the_one_that_covers_it() -> None:
+    """One of them a timer's, on another processor. Once: a server whose numbers go back is wrong all the same."""
+    talk = opened(told=False)
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1, payload=b"a"), 1.0)
+    talk.peer_sends(Segment(ACK, X + 2, Y + 1, payload=b"b"), 1.04)
+    assert talk.server_sends(Segment(ACK, Y + 1, X + 3, 1000), 1.0401).finding is None
+    late = Segment(ACK, Y + 1, X + 2, 1000)
+    assert talk.server_sends(late, 1.0406).note == "overtaken"
+    assert talk.server_sends(late, 1.0407).finding is not None
+    strict = opened()
+    strict.peer_sends(Segment(ACK, X + 1, Y + 1, payload=b"a"), 1.0)
+    strict.peer_sends(Segment(ACK, X + 2, Y + 1, payload=b"b"), 1.04)
+    strict.server_sends(Segment(ACK, Y + 1, X + 3, 1000), 1.0401)
+    wrong(strict.server_sends(late, 1.0406), "ack", "too low")
+
+
 def test_one_ack_answers_a_repeat_and_the_segment_that_waited_for_its_own() -> None:
     talk = opened()
     hello = Segment(ACK, X + 1, Y + 1, payload=b"hello")
