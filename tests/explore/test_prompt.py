@@ -158,7 +158,7 @@ def test_what_comes_meanwhile_is_drawn_above_a_half_typed_line(begin: Begin) -> 
     one.types("server acc")
     one.until("A> server acc")
     one.until("retransmission")  # the SYN+ACK again, a second later
-    text = one.until(lambda text: text.rindex("A> server acc") > text.rindex("retransmission"))
+    text = one.until(lambda text: text.rfind("A> server acc") > text.rindex("retransmission"))
     assert text.splitlines()[-1].strip() == "A> server acc"
     one.types(TAB)
     one.until("A> server accept")
