@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -282,6 +282,19 @@ class Bench:
             if explained and (state is None or trial.server.could_be_in(state, now)):
                 return split
         return surely
+
+    @contextmanager
+    def crossing(self, connection: Connection) -> Iterator[None]:
+        """The server's program has made a call, of which the model hears in the block.
+
+        What a timer of its kernel's repeated meanwhile was sent before: it is judged by what stood until then.
+        """
+        captured = self.testbed.link.drain()
+        repeats = [(d := self._of(connection, c)) is not None and connection.has_seen(d.segment) for c in captured]
+        before = repeats.index(False) if False in repeats else len(repeats)
+        self._take(captured[:before])
+        yield
+        self._take(captured[before:])
 
     def _of(self, connection: Connection, one: Captured) -> TcpFrame | None:
         """The segment of the server on that connection, where the frame is one."""

@@ -315,8 +315,9 @@ class Socket:
         return _agent(self.bench)
 
     def _after(self, name: str, text: str, act: Any, data: bytes = b"") -> None:
-        self.connection.conversation.server.call(name, act, self.bench.now(), data)
-        self.bench.say("call", text, self.connection.name, at=self._called)
+        with self.bench.crossing(self.connection):
+            self.connection.conversation.server.call(name, act, self.bench.now(), data)
+            self.bench.say("call", text, self.connection.name, at=self._called)
         self.bench.pump()
         if self.bench.testbed.settle in ("exact", "agent"):
             self.bench.settle(self.connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from hand import FAMILIES, FINE, Hand, calls, packets
 
 from lab.explore.commands import COMMANDS
 from lab.explore.errors import CommandError
-from lab.scenario.record import DELAYED, LOST, Verdict
+from lab.scenario.record import DELAYED, LOST, Packet, Verdict
 from lab.testbed.sandbox import Sandboxes
+from lab.wire.link import Captured
 
 OPEN = ("syn", "ack", "server accept")
 
@@ -470,3 +472,27 @@ def test_every_command_at_every_stage_is_done_or_refused(sandboxes: Sandboxes, t
                 with contextlib.suppress(CommandError):
                     hand.shell.do(line)
                 assert not hand.session.bench.problems, (stage, line, hand.session.bench.problems[0])
+
+
+def test_a_repeat_that_crosses_a_call_was_sent_before_it(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel's timer repeats its SYN at the moment at which its program gives the call up."""
+    [packet] = [entry for entry in hand.do("server connect").entries if isinstance(entry, Packet)]
+    testbed = hand.session.testbed
+    assert testbed.agent is not None
+    link, shutdown, drain = testbed.link, testbed.agent.shutdown, testbed.link.drain
+    crossing: list[Captured] = []
+
+    def shuts_down(*words: object) -> None:
+        crossing.append(Captured(packet.frame, time.time()))
+        shutdown(*words)  # type: ignore[arg-type]
+
+    def drained() -> list[Captured]:
+        some, crossing[:] = [*crossing, *drain()], []
+        return some
+
+    monkeypatch.setattr(testbed.agent, "shutdown", shuts_down)
+    monkeypatch.setattr(link, "drain", drained)
+    step = hand.do("server shutdown")
+    assert packets(step) == ["< S 0"]
+    assert step.problems == []
+    assert hand.states[1] == "CLOSED"
