@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from lab.explore.errors import CommandError
 from lab.explore.looks import Page
+from lab.explore.save import SAVED
 from lab.report.captures import write_capture_to
 from lab.report.files import write_whole
 from lab.report.text import Line, wrapped
@@ -16,9 +20,10 @@ def save(page: Page, rest: str) -> list[Line]:
     path = _path(rest, "save", ".py", "story.py")
     if not page.session.lines:
         raise CommandError("nothing was done yet that could be saved", "`syn` begins")
+    _refuse_to_replace(path)
     write_whole(path, page.session.scribe.script(path), option="save")
     option = page.session.scribe.family
-    play = f"lab run {path} {option}".rstrip()
+    play = f"lab run {shlex.quote(str(path))} {option}".rstrip()
     lines: list[Line] = []
     for doubt in page.session.scribe.doubts:
         said = f"It may go otherwise when it is played: {doubt}."
@@ -41,8 +46,30 @@ def _path(text: str, command: str, suffix: str, example: str) -> Path:
     if not word:
         raise CommandError("where to", f"name a file: `{command} {example}`")
     path = Path(word).expanduser()
+    if _is(path, stat.S_ISDIR):
+        raise CommandError(f"{path} is a folder", f"name a file in it: `{command} {path / example}`")
     if path.suffix != suffix:
         path = path.with_name(path.name + suffix)
-    if path.is_dir():
-        raise CommandError(f"{path} is a folder", f"name a file in it: `{command} {path / example}`")
+    if not _is(path.parent, stat.S_ISDIR):
+        raise CommandError(f"there is no folder {path.parent}", f"name another place: `{command} {example}`")
     return path
+
+
+def _is(path: Path, kind: Callable[[int], bool]) -> bool:
+    """What is there. Raises CommandError where nobody lets us look."""
+    try:
+        return kind(path.stat().st_mode)
+    except PermissionError:
+        raise CommandError(f"{path}: permission denied", "choose another place") from None
+    except (OSError, ValueError):
+        return False
+
+
+def _refuse_to_replace(path: Path) -> None:
+    """A file that no session has written is somebody's work. Raises CommandError."""
+    try:
+        theirs = _is(path, stat.S_ISREG) and SAVED not in path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return  # writing will tell
+    if theirs:
+        raise CommandError(f"there is a file {path} that no session has saved", "name another")

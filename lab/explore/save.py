@@ -26,6 +26,8 @@ _UNWRITTEN = ("retransmission", "window update", "overtaken", KEEP_ALIVE, PROBE)
 """Notes of segments that a stack may send at any time: `expect` passes over them by itself."""
 _USUAL_WINDOW = 65535
 STAMPS = "timestamps echo the server's of this very run (RFC 7323 §3.2), and it may drop what echoes others"
+SAVED = "Played with `lab explore`: what is expected is what was seen then."
+"""By which a file that a session has written is known."""
 LONG = 80
 """Octets from which on a literal is written in short where it can be."""
 
@@ -130,6 +132,11 @@ class Scribe:
     def waits(self, seconds: float) -> None:
         """Time passes."""
         self._add(f"peer.wait({seconds:g})")
+
+    def waited(self, seconds: float) -> None:
+        """It did not take as long as was meant."""
+        if self._body and self._body[-1].startswith("peer.wait("):
+            self._body[-1] = f"peer.wait({seconds:.2g})"
 
     def uses(self, module: str, name: str) -> None:
         """An import that the code written needs."""
@@ -343,7 +350,7 @@ class Scribe:
         if self._needs != "agent":
             lines.append(f'{_INDENT}needs="{self._needs}",')
         lines += [")", f"def {name}(peer: Peer, server: Server) -> None:"]
-        lines.append(f'{_INDENT}"""Played with `lab explore`: what is expected is what was seen then."""')
+        lines.append(f'{_INDENT}"""{SAVED}"""')
         for line in body:
             lines += laid_out(line, _INDENT)
         return "\n".join(lines) + "\n"

@@ -154,9 +154,15 @@ def test_a_place_that_cannot_be_written(hand: Hand, tmp_path: Path) -> None:
 
     hand.do("syn")
     with pytest.raises(CannotWrite):
-        hand.shell.do("save /proc/none/story.py")
+        hand.shell.do("save /proc/story.py")
     with pytest.raises(CannotWrite):
-        hand.shell.do("pcap /proc/none/story")
+        hand.shell.do("pcap /proc/story")
+    mine = tmp_path / "mine.py"
+    mine.write_text("my own work", encoding="utf-8")
+    assert "no session has saved" in hand.refused(f"save {mine}")
+    assert mine.read_text(encoding="utf-8") == "my own work"
+    hand.look(f"save {tmp_path / 'a b.py'}")
+    assert f"lab run '{tmp_path}/a b.py'" in " ".join(hand.look(f"save {tmp_path / 'a b.py'}").split())
     (tmp_path / "folder.py").mkdir()
     assert "is a folder" in hand.refused(f"save {tmp_path / 'folder.py'}")
     assert "ESTABLISHED" in hand.look("states")
