@@ -151,8 +151,24 @@ GROUPS: tuple[Group, ...] = (
     Group(
         "The network, and time",
         (
-            Command("lose next", "", "our next segment never arrives", network.lose, quiet=True),
-            Command("delay next", "", "our next segment arrives behind the one after it", network.delay, quiet=True),
+            Command(
+                "lose next",
+                "",
+                "our next segment never arrives",
+                network.lose,
+                quiet=True,
+                more="Our end believes that it was sent, and its numbers count on; the server hears nothing. "
+                "`repeat last` sends it again, as a timer would.",
+            ),
+            Command(
+                "delay next",
+                "",
+                "our next segment arrives behind the one after it",
+                network.delay,
+                quiet=True,
+                more="It stays on the way until another segment of ours has been sent, on whichever connection;"
+                " one that none follows never arrives.",
+            ),
             Command(
                 "wait",
                 "[SECONDS]",
@@ -161,7 +177,14 @@ GROUPS: tuple[Group, ...] = (
                 examples=("wait", "wait 1.5"),
             ),
             Command(
-                "auto", "on|off", "let the model answer for you: what your end owes", network.auto, words=("on", "off")
+                "auto",
+                "on|off",
+                "let the model answer for you: what your end owes",
+                network.auto,
+                words=("on", "off"),
+                more="It sends what RFC 9293 asks of your end for what has arrived: ACKs, a SYN+ACK for a SYN, "
+                "a RST for "
+                "what belongs to no connection. It opens and closes nothing, and repeats nothing.",
             ),
         ),
     ),
@@ -177,14 +200,36 @@ GROUPS: tuple[Group, ...] = (
                 quiet=True,
             ),
             Command("switch", "NAME", "take another connection in hand", network.switch, examples=("switch B",)),
-            Command("states", "", "where every connection stands", look=looks.states),
+            Command(
+                "states",
+                "",
+                "where every connection stands",
+                look=looks.states,
+                more="The port of our end, both ends' states by the model, and what the server's kernel says "
+                "when it is asked now.",
+            ),
         ),
     ),
     Group(
         "Looking",
         (
-            Command("why", "", "the rule behind the server's last reaction", look=looks.why),
-            Command("legal", "", "all that may come next, and every way it may be answered", look=looks.legal),
+            Command(
+                "why",
+                "",
+                "the rule behind the server's last reaction",
+                look=looks.why,
+                more="The model's own sentence with its section, requirements of that section that speak of the"
+                " same thing, a choice of the stack where it made one, and what your end owes.",
+            ),
+            Command(
+                "legal",
+                "",
+                "all that may come next, and every way it may be answered",
+                look=looks.legal,
+                more="RFC 9293 leaves stacks some choices, and some stacks have habits: `or` begins another way"
+                " in which a server that is still possible may answer. What is not legal stands there as "
+                "you would type it.",
+            ),
             Command(
                 "predict",
                 "SEGMENT",
@@ -192,9 +237,21 @@ GROUPS: tuple[Group, ...] = (
                 look=looks.predict_,
                 examples=("predict fin", 'predict TCP(flags="S", seq=x+7)'),
                 words=("syn", "ack", "data", "fin", "rst", "TCP("),
+                more="Each way in which a server that is still possible may answer, and who would answer so: "
+                "rfc9293 is "
+                "the document's plain text, mitigated what RFC 5961 permits, linux that kernel as it is set here (and "
+                "an earlier one), frugal a stack that says as little as it may. What came back so far has ruled out "
+                "the others.",
             ),
             Command("layers", "[NUMBER]", "the last packet, or that one, by its layers", look=looks.layers),
-            Command("diagram", "", "RFC 9293's state machine, and the way walked so far", look=looks.diagram),
+            Command(
+                "diagram",
+                "",
+                "RFC 9293's state machine, and the way walked so far",
+                look=looks.diagram,
+                more="Figure 5 of RFC 9293: heavy where you and the server have walked, with an arrowhead where"
+                " each end is now; below it what led from state to state.",
+            ),
             Command("ladder", "", "the whole ladder so far", look=looks.ladder),
             Command("history", "", "the commands so far", look=looks.history),
         ),
@@ -211,9 +268,23 @@ GROUPS: tuple[Group, ...] = (
     Group(
         "The session",
         (
-            Command("save", "FILE.py", "what was done, as a scenario for `lab run`", look=keep.save),
+            Command(
+                "save",
+                "FILE.py",
+                "what was done, as a scenario for `lab run`",
+                look=keep.save,
+                more="The same segments and calls, and what came back as expectations. It goes on from there as "
+                "often as "
+                "you like; a file that no session has saved is not replaced.",
+            ),
             Command("pcap", "FILE.pcapng", "every packet, for Wireshark", look=keep.pcap),
-            Command("restart", "", "begin anew, on new ground"),
+            Command(
+                "restart",
+                "",
+                "begin anew, on new ground",
+                more="The session so far gets its verdict and its capture; the next one has a server of its "
+                "own, and the history stays.",
+            ),
             Command("help", "[COMMAND]", "this list, or one command"),
             Command("quit", "", "end the session; so does Ctrl-D", _quit),
         ),
@@ -226,10 +297,10 @@ LED: tuple[Command, ...] = next(group.commands for group in GROUPS if group.titl
 
 COMMANDS: dict[str, Command] = {command.name: command for group in GROUPS for command in group.commands}
 
+_ALIASES = {"exit": "quit", "bye": "quit", "q": "quit", "?": "help"}
+"""What every other prompt takes as well."""
+
 _MEANT = {
-    "exit": "quit",
-    "bye": "quit",
-    "?": "help",
     "accept": "server accept",
     "listen": "server listen",
     "connect": "server connect",
@@ -254,6 +325,8 @@ def find(line: str) -> tuple[Command, str]:
     """The command that a line begins with, and what stands behind it. Raises CommandError, with a suggestion."""
     words = line.split(None, 2)
     first = words[0].lower()
+    if len(words) == 1 and first in _ALIASES:
+        return COMMANDS[_ALIASES[first]], ""
     for count in (2, 1):
         name = " ".join(words[:count]).lower()
         if name in COMMANDS and len(words) >= count:

@@ -19,6 +19,10 @@ class Guide(Protocol):
     def mark(self) -> str:
         """What stands in the prompt: "three-way 2/7"."""
 
+    @property
+    def asks(self) -> bool:
+        """Whether a question is open."""
+
     def starts(self, session: Session) -> None:
         """A session begins: the first one, or another after `restart`."""
 

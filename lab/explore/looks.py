@@ -14,6 +14,7 @@ from lab.report.text import Glyphs, Line, wrapped
 from lab.scenario.record import Packet
 from lab.tcp.prediction import Answer, predict
 from lab.tcp.profile import CHOICES
+from lab.tcp.world import KEEP_ALIVE, PROBE
 from lab.wire.codec import TcpFrame, decode
 
 MOST_RULES = 2
@@ -43,7 +44,7 @@ def why(page: Page, rest: str) -> list[Line]:
     if not play.sent and play.connection.last_seen is None:
         raise CommandError("nothing has happened on this connection", "`syn` begins it")
     lines: list[Line] = []
-    last = play.connection.last_seen
+    last = _last_that_counts(session)
     if last is not None and last.segment is not None:
         said = play.connection.notation(last.segment, from_peer=False).removeprefix("< ")
         lines += wrapped(f"The server's last segment: {glyphs.left} {said} (frame {last.number}).", page.width)
@@ -62,6 +63,16 @@ def why(page: Page, rest: str) -> list[Line]:
         said = segment_in_words(reply.segment)
         lines += wrapped(f"Your end owes an answer: {said} ({reply.rule}).", page.width, style="good")
     return lines
+
+
+def _last_that_counts(session: Session) -> Packet | None:
+    """The server's last segment that something decided: not one that its timer has repeated since."""
+    name = session.hand.name
+    for entry in reversed(session.bench.timeline):
+        theirs = isinstance(entry, Packet) and entry.sender == "server" and entry.connection == name
+        if isinstance(entry, Packet) and theirs and entry.note not in ("retransmission", KEEP_ALIVE, PROBE):
+            return entry
+    return None
 
 
 def _requirements(rule: str, why: str, page: Page) -> list[Line]:

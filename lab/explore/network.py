@@ -15,12 +15,14 @@ def lose(session: Session, rest: str) -> None:
     """Our next segment never arrives."""
     _next(rest, "lose")
     session.lose_next, session.delay_next = True, False
+    session.notice = "the next segment that you send will be lost on the way"
 
 
 def delay(session: Session, rest: str) -> None:
     """Our next segment arrives behind the one after it."""
     _next(rest, "delay")
     session.delay_next, session.lose_next = True, False
+    session.notice = "the next segment that you send will arrive behind the one after it"
 
 
 def wait(session: Session, rest: str) -> None:

@@ -21,6 +21,8 @@ from lab.report.text import wrapped
 
 HISTORY = ".explore-history"
 """The file in the output folder in which the prompt remembers what was typed."""
+TICK = 1.0
+"""Seconds between two looks at what the server's kernel still holds, while nobody types."""
 EXPRESSIONS = ("send", "replay", "predict")
 """Commands behind which an expression stands."""
 
@@ -40,6 +42,7 @@ class _Conversation:
             bottom_toolbar=self._toolbar,
         )
         self._listening = -1
+        self._ticking: asyncio.TimerHandle | None = None
 
     async def go(self) -> None:
         shell = self.shell
@@ -85,7 +88,8 @@ class _Conversation:
         said = f" {session.hand.name}  lab {connection.peer_state}  server {connection.server_state}"
         said += "  the model answers for you" * session.auto
         said += "  the next segment is lost" * session.lose_next + "  the next segment is delayed" * session.delay_next
-        return FormattedText([("", said + "   (help, Tab, Ctrl-D)")])
+        keys = "   (help, Tab, Ctrl-D)"
+        return FormattedText([("", said + keys * (len(said + keys) < self.shell.screen.console.width))])
 
     # What comes while nobody types
 
@@ -95,9 +99,19 @@ class _Conversation:
         if self._listening >= 0:
             loop.remove_reader(self._listening)
             self._listening = -1
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
         if on and not self.shell.session.over:
             self._listening = self.shell.session.testbed.link.fileno()
             loop.add_reader(self._listening, self._overhear)
+            self._ticking = loop.call_later(TICK, self._tick)
+
+    def _tick(self) -> None:
+        """Ask now and then what the server's kernel has let go of: no frame tells of that."""
+        self._overhear()
+        if self._listening >= 0:
+            self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
 
     def _overhear(self) -> None:
         lines = self.shell.overhear()
@@ -146,10 +160,33 @@ class CommandCompleter(Completer):
         from lab.explore.expression import LAYERS
 
         word = _last_name(line)
+        inside = _call_around(line)
+        if inside is None:  # a text in quotes
+            return []
+        if inside in LAYERS and (line[: len(line) - len(word)].rstrip().endswith(("(", ","))):
+            from lab.explore.expression import fields
+
+            return [(f"{name}=", "") for name in fields(inside) if name.startswith(word)]
         first = [(each, "") for each in ("syn", "ack", "fin", "rst", "data") if line.startswith("predict ")]
         first = first if line.split(" ", 1)[1].strip() == word else []
         names = [*first, *((f"{name}(", "") for name in LAYERS), *((n, "") for n in self.shell.session.names())]
         return [(each, meta) for each, meta in names if each.startswith(word)]
+
+
+def _call_around(line: str) -> str | None:
+    """The name of the call whose brackets the line ends in, "" where there is none; None inside quotes."""
+    calls: list[str] = []
+    quote = ""
+    for at, sign in enumerate(line):
+        if quote:
+            quote = "" if sign == quote and line[at - 1] != "\\" else quote
+        elif sign in "\"'":
+            quote = sign
+        elif sign in "([":
+            calls.append(_last_name(line[:at]))
+        elif sign in ")]" and calls:
+            calls.pop()
+    return None if quote else calls[-1] if calls else ""
 
 
 def _last_name(line: str) -> str:

@@ -27,6 +27,7 @@ from lab.scenario.server import Listener, Server, Site
 from lab.scenario.standing import standing
 from lab.server.client import AgentError, AgentGone
 from lab.tcp.outcome import CallError
+from lab.tcp.state import State
 from lab.tcp.world import Finding
 from lab.testbed.base import Testbed
 from lab.testbed.errors import CannotRun
@@ -40,6 +41,8 @@ OWED = 0.6
 MOST_ANSWERS = 200
 """Segments that the model answers with in one step, with `auto on`: two ends may answer each other without end."""
 LATE = "arrives late"
+_GONE = (State.CLOSED, State.LISTEN)
+"""Where an end holds no connection."""
 _AGAINST = {
     "wire": "the wire against the documents: ",
     "socket": "the socket against the model: ",
@@ -121,6 +124,8 @@ class Session:
         self.over = ""
         """Why nothing more can be done here, "" as long as it can."""
         self._before = testbed.link.statistics()
+        self.notice = ""
+        """What a command that shows nothing else has to say."""
         self.interrupted = False
         """Set by a Ctrl-C while time passes."""
         self.on_wait: Callable[[], None] = lambda: None
@@ -225,7 +230,7 @@ class Session:
             )
         number = len(self.lines) + 1 if line else 0
         try:
-            self.bench.pump()  # what came since the last step was not provoked by this one
+            self.catch_up()
             act()
             self.settle()
         except (CallError, AgentError, ScenarioError) as error:
@@ -245,11 +250,11 @@ class Session:
         return self._find_out(number, line)
 
     def overhear(self) -> Step | None:
-        """What came while nobody did anything; None where nothing did."""
+        """What came, or ended, while nobody did anything; None where nothing did."""
         if self.over:
             return None
         try:
-            self.bench.pump()
+            self.catch_up()
             if len(self.bench.timeline) > self._told:
                 self.settle()
         except Stopped:
@@ -259,6 +264,21 @@ class Session:
         if len(self.bench.timeline) == self._told and not self.over:
             return None
         return self._find_out(0, "")
+
+    def catch_up(self) -> None:
+        """Take note of what has happened since the last step, and was not provoked by the next one.
+
+        A kernel tells nobody when its timers let go of a connection (RFC 9293 §3.8.3, §3.10.8): it has to be asked,
+        lest it be blamed for what it no longer knows.
+        """
+        self.bench.pump()
+        for play in self.plays.values():
+            stood, server = play.connection.server_state, play.connection.conversation.server
+            state = self.bench.ask_state(play.connection)
+            if state is not None and server.could_be_in(state, self.bench.now()):
+                server.compare_state(state, self.bench.now())
+            if stood not in _GONE and play.connection.server_state in _GONE:
+                self.bench.say("note", f"the server has let go of the connection: {server.best.why}", play.name)
 
     def settle(self) -> None:
         """Wait for what is owed, let the model answer where it shall, and compare the witnesses."""
@@ -334,6 +354,8 @@ class Session:
             self._answer()
             self.on_wait()
         passed = self.bench.now() - began
+        if self.interrupted and seconds is not None:
+            self.scribe.waited(passed)
         self.bench.say("wait", f"{passed:.2g} s pass" + (", ended by Ctrl-C" if self.interrupted else ""))
 
     def _heard(self) -> int:

@@ -54,7 +54,7 @@ class Shell:
         session = self._begin(f"{NAME}-{len(self.ended) + 1}" if self.ended else NAME)
         session.on_wait = self._draw_meanwhile
         self._drawn = 0
-        self.view = View(self.screen.glyphs, panel=self.view.panel)
+        self.view = View(self.screen.glyphs, panel=self.view.panel, patient=self.guide is not None)
         self.show(self.view.head(session, self.screen.width))
         self.session = session
         self._show_step(session.begin())
@@ -70,7 +70,12 @@ class Shell:
         line = line.strip()
         if not line or line.startswith("#"):
             return None
-        command, rest = find(line)
+        try:
+            command, rest = find(line)
+        except CommandError:
+            if self.guide is None or not self.guide.asks:
+                raise
+            command, rest = find(f"answer {line}")  # nothing else can be meant while a question is open
         if command.name == "restart":
             self.end()
             self._start()
@@ -116,6 +121,9 @@ class Shell:
             step = self.session.step(line, act)
         self.steps.append(step)
         self._show_step(step)
+        if self.session.notice:
+            self.show([[(self.session.notice, "dim")], []])
+            self.session.notice = ""
         return step
 
     def overhear(self) -> list[Line]:
@@ -123,7 +131,7 @@ class Shell:
         step = self.session.overhear()
         if step is None:
             return []
-        lines = self.view.step(step, self.session, self.screen.width)
+        lines = self.view.step(step, self.session, self.screen.width, rows=self._rows)
         if self.guide is not None:
             self.guide.overheard(step)
             lines += self.guide.told(self.screen.width)
@@ -142,9 +150,14 @@ class Shell:
         self.screen.console.file.flush()
 
     def _show_step(self, step: Step) -> None:
-        if lines := self.view.step(step, self.session, self.screen.width, drawn=self._drawn):
+        if lines := self.view.step(step, self.session, self.screen.width, drawn=self._drawn, rows=self._rows):
             self.show([*lines, []])
         self._drawn = 0
+
+    @property
+    def _rows(self) -> int | None:
+        """The rows of the terminal, None where there is none."""
+        return self.screen.console.height if self.screen.console.is_terminal else None
 
     def _show_told(self) -> None:
         assert self.guide is not None

@@ -62,6 +62,11 @@ class Tutor:
         walk = self.walk
         return f"{self.lesson.name} {'done' if walk.finished else f'{walk.at + 1}/{len(self.lesson.stages)}'}"
 
+    @property
+    def asks(self) -> bool:
+        """Whether a question is open."""
+        return not self.walk.finished and bool(self.walk.stage.question)
+
     def starts(self, session: Session) -> None:
         """A session begins."""
         self.walk.starts(session)

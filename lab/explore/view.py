@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lab.explore.session import Session, Step
 from lab.explore.web import Web
 from lab.report.ladder import GrowingLadder
 from lab.report.problem import problem_lines
-from lab.report.text import Glyphs, Line, cut, flag_words, width_of, wrapped
-from lab.scenario.record import End, Standing
+from lab.report.text import Glyphs, Line, cut, flag_words, seconds, width_of, wrapped
+from lab.scenario.record import Call, End, Packet, Standing
 from lab.tcp.outlook import Answer, Move
 from lab.tcp.profile import RFC9293
 from lab.tcp.segment import Segment
 from lab.tcp.state import State
+from lab.tcp.world import KEEP_ALIVE, PROBE
 from lab.websocket.dialogue import State as WebState
 
 _MARGIN = "  "
+_BY_TIMER = ("retransmission", KEEP_ALIVE, PROBE)
+"""Notes on what a server's timers send."""
 _STATE = 13
 """Columns of a state."""
 _TYPED = {"data": 'data "hello"', "repeat": "repeat last"}
@@ -32,34 +36,73 @@ _WS_NEXT = {
 class View:
     """Draws steps, in as many columns as there are at that moment."""
 
-    def __init__(self, glyphs: Glyphs, *, panel: bool = True) -> None:
+    def __init__(self, glyphs: Glyphs, *, panel: bool = True, patient: bool = False) -> None:
+        """`patient`: what repeats itself while nobody types is not drawn at all, and counted at the next step."""
         self.glyphs = glyphs
         self.panel = panel
         """Whether the ladder alone is drawn, or what stands below it as well."""
+        self._patient = patient
         self._ladder = GrowingLadder()
-        self._states: tuple[State, State] | None = None
+        self._stood: object = None
+        self._drawn: set[object] = set()
+        """Repeated segments that were drawn while nobody typed."""
+        self._held: list[Packet] = []
+        """Those that were not, since one like them was."""
 
     def head(self, session: Session, width: int) -> list[Line]:
         """The lifelines' names."""
         return [self._ladder.columns(session.result(), width=width, glyphs=self.glyphs)]
 
-    def step(self, step: Step, session: Session, width: int, *, drawn: int = 0) -> list[Line]:
+    def step(self, step: Step, session: Session, width: int, *, drawn: int = 0, rows: int | None = None) -> list[Line]:
         """All that a step has to tell; of its entries the first `drawn` were drawn already.
 
-        What came while nobody typed is the ladder's alone, unless an end is in another state now.
+        What came while nobody typed is the ladder's alone, unless an end is in another state now or owes something
+        new. Where a terminal has few `rows`, what is not legal is left out, so that the step itself stays in sight.
         """
         result = session.result()
-        lines = self._ladder.lines(step.entries[drawn:], result, width=width, glyphs=self.glyphs)
+        entries = step.entries[drawn:]
+        lines: list[Line] = []
+        if step.line:
+            lines += self._told_of_repeats(width)
+        else:
+            entries = [entry for entry in entries if not self._folds(entry)]
+        lines += self._ladder.lines(entries, result, width=width, glyphs=self.glyphs)
         for problem in step.problems:
             lines += [[], *problem_lines(problem, result, width=min(width, 100), glyphs=self.glyphs)]
-        states = (step.standing.lab.state, step.standing.server.state) if step.standing else None
-        news = bool(step.line) or states != self._states or bool(step.problems)
-        self._states = states
-        if self.panel and news and step.standing is not None:
+        where = step.standing
+        stood = (where.lab.state, where.server.state, [m.name for m in where.legal if m.due]) if where else None
+        news = bool(step.line) or stood != self._stood or bool(step.problems)
+        self._stood = stood
+        if self.panel and news and where is not None:
             web = session.hand.web
             said = websocket_in_words(web, session.bench.now()) if web is not None else ""
-            lines += [[], *panel(step.standing, width=width, glyphs=self.glyphs, websocket=said)]
+            below = panel(where, width=width, glyphs=self.glyphs, websocket=said)
+            if rows is not None and len(lines) + len(below) + 3 > rows:
+                where = replace(where, illegal=())
+                below = panel(where, width=width, glyphs=self.glyphs, websocket=said, more=": `legal`")
+                below.append([(_MARGIN + "`legal` shows what is not legal, too", "dim")])
+            lines += [[], *below]
         return lines
+
+    def _folds(self, entry: Packet | Call) -> bool:
+        """Whether it repeats what was drawn while nobody typed: a server's timers go on as long as it has no answer."""
+        if not isinstance(entry, Packet) or entry.segment is None or entry.note not in _BY_TIMER:
+            return False
+        look = (entry.connection, entry.sender, entry.segment.flags, entry.segment.seq)
+        if look in self._drawn or self._patient:
+            self._held.append(entry)
+            return True
+        self._drawn.add(look)
+        return False
+
+    def _told_of_repeats(self, width: int) -> list[Line]:
+        self._drawn.clear()
+        held, self._held = self._held, []
+        if not held:
+            return []
+        times = "once" if len(held) == 1 else f"{len(held)} times"
+        text = f"meanwhile the server repeated itself {times}, the last time at {seconds(held[-1].time)}"
+        return wrapped(f"{self.glyphs.ellipsis} {text}", width, style="dim", first=_MARGIN)
 
     def entries(self, session: Session, width: int, entries: Sequence[object]) -> list[Line]:
         """What came while the person waits."""
@@ -86,7 +129,7 @@ def _variables(standing: Standing, width: int) -> list[Line]:
     head = _first("", width) + "state".ljust(_state(width)) + "".join(name.rjust(column) for name in names)
     lines: list[Line] = [[(head, "dim")]]
     for who, style, end in (("lab", "peer", standing.lab), ("server", "server", standing.server)):
-        values = "".join(("-" if v is None else str(v)).rjust(column) for v in _values(end))
+        values = "".join(f" {'-' if v is None else v}".rjust(column) for v in _values(end))
         lines.append([(_first(who, width), style), (str(end.state).ljust(_state(width)), style), (values, "")])
     return lines
 
@@ -114,7 +157,8 @@ def _kernel(standing: Standing, width: int, glyphs: Glyphs) -> list[Line]:
     if standing.earlier:
         line[1:] = [(state, "dim"), ("  when it was asked last, before this", "dim")]
     elif standing.kernel is State.CLOSED:
-        line.append(("  no socket of this connection", "dim"))
+        # To a kernel a listener is no connection: "CLOSED" beside LISTEN would look like a contradiction.
+        line[1:] = [("no socket of this connection", "dim")]
     elif "rto" in info:
         said = f"  rto {info['rto'] / 1e6:.3g} s {glyphs.dot} cwnd {info.get('snd_cwnd', 0)} {glyphs.dot} "
         said += f"unacked {info.get('unacked', 0)} {glyphs.dot} retransmits {info.get('total_retrans', 0)}"

@@ -268,7 +268,7 @@ def _packet(shape: _Shape, packet: Packet, result: Result, states: _States) -> l
     else:
         arrow = f"{glyphs.dash * 2} {label} {glyphs.dash * (fill - 1)}{glyphs.right}"
     if packet.segment is not None and packet.note in NEVER_CAME:
-        arrow = _cut_short(arrow, packet.sender, glyphs)
+        arrow = _cut_short(arrow, len(label), packet.sender, glyphs)
     # A state that has not changed steps back, so that the eye finds those that have.
     was = states.get(packet.connection, (None, None))
     now = states[packet.connection] = packet.peer_state, packet.server_state
@@ -294,9 +294,9 @@ def _packet(shape: _Shape, packet: Packet, result: Result, states: _States) -> l
     return lines
 
 
-def _cut_short(arrow: str, sender: str, glyphs: Glyphs) -> str:
-    """An arrow that ends on the way: the last fifth of it was never travelled."""
-    missing = max(3, len(arrow) // 5)
+def _cut_short(arrow: str, label: int, sender: str, glyphs: Glyphs) -> str:
+    """An arrow that ends on the way, behind its label at least: the last fifth of it was never travelled."""
+    missing = max(0, min(max(3, len(arrow) // 5), len(arrow) - label - 5))
     if sender == "server":
         return f"{' ' * missing}{glyphs.cross}" + arrow[missing + 1 :].replace(glyphs.left, glyphs.dash)
     return f"{arrow[: -missing - 1]}{glyphs.cross}" + " " * missing

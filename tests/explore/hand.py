@@ -40,6 +40,7 @@ class Hand:
         panel: bool = True,
         serve: str | None = None,
         path: Sequence[str] = (),
+        sysctls: dict[str, str] | None = None,
     ) -> None:
         self.screen = Screen(width=width)
         self.paper = io.StringIO()
@@ -48,7 +49,7 @@ class Hand:
 
         def begin(name: str) -> Session:
             self.grounds += 1
-            return Session(sandboxes.make(serve=serve, path=path), family, seed=seed, name=name)
+            return Session(sandboxes.make(serve=serve, path=path, sysctls=sysctls), family, seed=seed, name=name)
 
         self.shell = Shell(begin, self.screen, panel=panel, out=out)
         self.out = out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -400,12 +401,13 @@ def test_to_predict_sends_nothing_and_is_right(hand: Hand) -> None:
         ("layers", "no packet has gone either way"),
         ("predict", "which segment"),
         ("save", "where to"),
-        ("save /tmp", "nothing was done yet"),
+        ("save /tmp", "is a folder"),
+        ("save /tmp/story.py", "nothing was done yet"),
+        ("save /tmp/no/such/story.py", "there is no folder"),
         ("pcap", "where to"),
         ("pcap x", "no packet has gone either way"),
         ("syn now", "stands alone"),
         ("snd", "did you mean `send`?"),
-        ("exit", "did you mean `quit`?"),
         ("ping", "did you mean `ws ping`?"),
         ("xyzzy", "`help` lists them"),
         ("help xyzzy", "xyzzy"),
@@ -496,3 +498,43 @@ def test_a_repeat_that_crosses_a_call_was_sent_before_it(hand: Hand, monkeypatch
     assert packets(step) == ["< S 0"]
     assert step.problems == []
     assert hand.states[1] == "CLOSED"
+
+
+def test_a_kernel_that_gave_up_while_nobody_typed_is_not_blamed(sandboxes: Sandboxes, tmp_path: Path) -> None:
+    """It drops its SYN-RECEIVED without a word (RFC 9293 §3.8.3); the third segment, much too late, draws a RST."""
+    with Hand(sandboxes, tmp_path, sysctls={"net.ipv4.tcp_synack_retries": "1"}) as hand:
+        hand.do("syn")
+        session = hand.session
+        heard: list[str] = []
+        end = time.monotonic() + 30
+        while not any("has let go" in text for text in heard) and time.monotonic() < end:
+            select.select([session.testbed.link.fileno()], [], [], 0.2)  # nobody types; nothing is taken from the link
+            overheard = session.overhear()
+            if overheard is not None:
+                heard += calls(overheard)
+                assert not overheard.problems
+        assert any("has let go" in text for text in heard)
+        assert hand.states == ("ESTABLISHED", "CLOSED")
+        step = hand.do("ack")
+        assert hand.states == ("CLOSED", "LISTEN")
+        assert packets(step)[0].startswith("> A 1")
+        assert packets(step)[1].startswith("< R ")
+        assert not step.problems
+        assert hand.end().verdict is Verdict.CONFORMS
+
+
+def test_what_repeats_itself_meanwhile_is_drawn_once(hand: Hand) -> None:
+    """The SYN+ACK comes again, and again: the first repeat is drawn, and the next command says how many more came."""
+    hand.do("syn")
+    session = hand.session
+    heard, drawn = len(session.bench.timeline), []
+    end = time.monotonic() + 30
+    while len(session.bench.timeline) < heard + 2 and time.monotonic() < end:
+        select.select([session.testbed.link.fileno()], [], [], 1.0)
+        drawn += ["".join(text for text, _ in line) for line in hand.shell.overhear()]
+    assert len(session.bench.timeline) == heard + 2
+    assert sum("retransmission" in line for line in drawn) == 1, drawn
+    before = len(hand.text)
+    hand.do("ack")
+    assert "meanwhile the server repeated itself once" in hand.text[before:]
+    assert hand.end().verdict in FINE
