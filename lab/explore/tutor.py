@@ -10,8 +10,8 @@ from lab.explore.errors import CommandError
 from lab.explore.lesson import Lesson
 from lab.explore.session import Session, Step
 from lab.explore.walk import Kind, Walk
-from lab.explore.wide import wrapped
 from lab.report.text import Glyphs, Line
+from lab.report.wide import wrapped
 from lab.tcp.state import State
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.layers.application import in_words, said, together
+from lab.report.text import ASCII, UNICODE, Glyphs
 from lab.scenario.record import Packet, Result
 from lab.tcp.segment import SYN
 from lab.websocket.trace import Part, Portion, dissect
@@ -23,11 +24,11 @@ class Carried:
 
     parts: tuple[Part, ...]
 
-    def lines(self, ellipsis: str = "…") -> list[str]:
+    def lines(self, glyphs: Glyphs = UNICODE) -> list[str]:
         """A line for each head or frame, or piece of one; nothing for octets that are none."""
-        lines = [_narrow(line).replace("…", ellipsis) for line in said(self.parts)]
+        lines = [_steady(line, glyphs).replace("…", glyphs.ellipsis) for line in said(self.parts)]
         if len(lines) > MOST_LINES:
-            lines[MOST_LINES - 1 :] = [f"{ellipsis} {len(lines) - MOST_LINES + 1} more"]
+            lines[MOST_LINES - 1 :] = [f"{glyphs.ellipsis} {len(lines) - MOST_LINES + 1} more"]
         return lines
 
     def told(self) -> list[dict[str, Any]]:
@@ -100,10 +101,15 @@ def _taken(packets: list[Packet], right: dict[int, bool]) -> list[Packet]:
     return [p for p in packets if right.get(p.number, True) or p.sender not in careful]
 
 
-def _narrow(text: str) -> str:
-    """`text` with an escape for each character that is not one column wide, so that lifelines stay straight."""
-    return "".join(c if _one_column(c) else c.encode("unicode_escape").decode() for c in text)
+def _steady(text: str, glyphs: Glyphs) -> str:
+    """`text` with an escape for each character that cannot be shown, or of which nobody knows how wide it is shown.
+
+    Lifelines would not stay straight: terminals differ on signs that join with others.
+    """
+    return "".join(c if _is_steady(c, glyphs) else c.encode("unicode_escape").decode() for c in text)
 
 
-def _one_column(c: str) -> bool:
-    return c.isascii() or (unicodedata.east_asian_width(c) not in "WF" and not unicodedata.combining(c))
+def _is_steady(c: str, glyphs: Glyphs) -> bool:
+    if c.isascii() or c == "…":
+        return True
+    return glyphs is not ASCII and unicodedata.category(c)[0] in "LNPSZ" and unicodedata.category(c) != "Sk"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from lab.report import wide
 from lab.report.carried import Carried, carried
 from lab.report.rungs import (
     NEVER_CAME,
@@ -24,6 +25,7 @@ from lab.report.text import (
     UNICODE,
     Glyphs,
     Line,
+    columns,
     count,
     cut,
     mark,
@@ -287,7 +289,7 @@ def _packet(shape: _Shape, packet: Packet, result: Result, states: _States) -> l
     if details:
         lines += _between(shape, details, "dim")
     if packet.number in shape.carried:
-        for text in shape.carried[packet.number].lines(glyphs.ellipsis):
+        for text in shape.carried[packet.number].lines(glyphs):
             lines += _between(shape, text, "")
     for problem in failed:
         lines += _between(shape, f"{glyphs.cross} {in_short(problem, glyphs)}", "bad")
@@ -368,7 +370,10 @@ def _call(shape: _Shape, call: Call) -> list[Line]:
 def _between(shape: _Shape, text: str, style: str, before: str = "") -> list[Line]:
     """Rows of text between the lifelines."""
     lines: list[Line] = []
-    for i, [(piece, _)] in enumerate(wrapped(text, shape.span - 4, then="  ")):
+    narrow = columns(text) == len(text)
+    room = shape.span - 4
+    pieces = wrapped(text, room, then="  ") if narrow else wide.wrapped(text, room, glyphs=shape.glyphs, then="  ")
+    for i, [(piece, _)] in enumerate(pieces):
         start = before if i == 0 and before else " " * shape.before
         line = _inside(shape, piece, style)
         line[0] = (start, "dim")
@@ -378,7 +383,7 @@ def _between(shape: _Shape, text: str, style: str, before: str = "") -> list[Lin
 
 def _inside(shape: _Shape, text: str, style: str) -> Line:
     life = shape.glyphs.life
-    body = f"   {text}".ljust(shape.span)
+    body = f"   {text}" + " " * (shape.span - 3 - columns(text))
     return [(" " * shape.before, "dim"), (life, "dim"), (body, style), (life, "dim")]
 
 

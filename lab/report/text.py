@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import textwrap
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -133,9 +135,20 @@ def mark(verdict: Verdict, glyphs: Glyphs) -> Span:
     return getattr(glyphs, glyph), style
 
 
+def columns(text: str) -> int:
+    """How many columns a text takes on a terminal: a Chinese character two, a combining one none."""
+    return len(text) if text.isascii() else sum(map(_columns_of, text))
+
+
+def _columns_of(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
 def width_of(line: Line) -> int:
     """How many columns a line takes."""
-    return sum(len(text) for text, _ in line)
+    return sum(columns(text) for text, _ in line)
 
 
 def plain(lines: Iterable[Line]) -> str:
@@ -160,7 +173,10 @@ def wrapped(
 
 def cut(text: str, width: int, glyphs: Glyphs) -> str:
     """`text`, or as much of it as fits `width` columns with a sign that something is missing."""
-    return text if len(text) <= width else text[: max(width - 1, 0)] + glyphs.ellipsis
+    if columns(text) <= width:
+        return text
+    behind = itertools.accumulate(map(columns, text))  # how many columns are taken behind each character
+    return text[: sum(1 for _ in itertools.takewhile(lambda taken: taken < width, behind))] + glyphs.ellipsis
 
 
 def count(number: int, thing: str, things: str = "") -> str:

@@ -13,7 +13,7 @@ from pupil import Pupil
 
 from lab.explore.lesson import load
 from lab.explore.lessons import LANGUAGES, NAMES
-from lab.explore.wide import columns
+from lab.report.text import columns
 from lab.scenario.record import Verdict
 from lab.testbed.sandbox import Sandboxes
 from lab.wire.errors import LinkError

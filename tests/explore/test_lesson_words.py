@@ -6,8 +6,8 @@ import pytest
 
 from lab.explore.language import language
 from lab.explore.occasion import normal
-from lab.explore.wide import columns, wrapped
-from lab.report.text import ASCII, UNICODE, plain
+from lab.report.text import ASCII, UNICODE, columns, plain
+from lab.report.wide import wrapped
 from lab.scenario.errors import UsageError
 
 

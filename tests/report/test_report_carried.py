@@ -9,7 +9,7 @@ from pathlib import Path
 from lab.report.captures import write_capture
 from lab.report.json_report import document
 from lab.report.ladder import ladder
-from lab.report.text import ASCII, plain, width_of
+from lab.report.text import ASCII, columns, plain, width_of
 from lab.scenario.record import Packet, Result, Run
 from lab.wire.codec import encode
 from lab.wire.pcapng import read_pcapng
@@ -102,10 +102,21 @@ def test_a_repeated_frame_is_told_again(conforming: Result, make_packet) -> None
 
 def test_text_of_wide_signs_leaves_the_lifelines_straight(conforming: Result, make_packet) -> None:
     run = a_run(conforming, make_packet)
-    frame = b"\x81\x08" + "héy".encode() + "👋".encode()
+    said = "héy 你好 👋".encode()
+    frame = b"\x81" + bytes([len(said)]) + said
     more = make_packet(11, 0.011, "server", "PA", 3045, 82, payload=frame)
     drawn = plain(ladder(replace(run, timeline=[*run.timeline, more])))
-    assert "héy\\U0001f44b" in drawn
+    assert "héy 你好 👋" in drawn
+    assert len({columns(line.partition("│")[2].rpartition("│")[0]) for line in drawn.splitlines() if "│" in line}) == 1
+
+
+def test_signs_that_join_with_others_are_told_by_their_numbers(conforming: Result, make_packet) -> None:
+    run = a_run(conforming, make_packet)
+    said = "e\u0301 \u200d".encode()
+    more = make_packet(11, 0.011, "server", "PA", 3045, 82, payload=b"\x81" + bytes([len(said)]) + said)
+    assert r"e\u0301 \u200d" in plain(ladder(replace(run, timeline=[*run.timeline, more])))
+    in_ascii = plain(ladder(replace(run, timeline=[*run.timeline, more]), glyphs=ASCII))
+    assert r"e\u0301 \u200d" in in_ascii
 
 
 def test_a_segment_with_a_wrong_checksum_is_no_part_of_the_stream(conforming: Result, make_packet) -> None:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import re
 
-from lab.report.text import ASCII, Glyphs, Line, ascii_text
+from lab.report.text import ASCII, Glyphs, Line, ascii_text, columns
 
 _OPENING = "（《「『【〈“‘([{"
 _CLOSING = "，。、；：？！）》」』】〉…”’)]}.,;:?!%"
 _PIECES = re.compile(r"\s+|`[^`]*`|[⺀-鿿豈-﫿＀-｠　-〿]|[^\s`⺀-鿿豈-﫿＀-｠　-〿]+|`")
 """Space; something to type, in one piece; a wide character; a word."""
 _QUOTES = {"“": '"', "”": '"', "‘": "'", "’": "'"}
-
-
-def columns(text: str) -> int:
-    """How many columns a text takes on a terminal."""
-    from prompt_toolkit.utils import get_cwidth
-
-    return get_cwidth(text)
 
 
 def wrapped(
@@ -79,4 +72,9 @@ def _cut(space: str, piece: str, room: int) -> list[tuple[str, str]]:
     if " " in piece:
         head, _, tail = piece.partition(" ")
         return [*_cut(space, head, room), *_cut(" ", tail, room)]
-    return [(space if at == 0 else "", piece[at : at + room]) for at in range(0, len(piece), room)]
+    pieces = [""]
+    for character in piece:
+        if columns(pieces[-1] + character) > room:
+            pieces.append("")
+        pieces[-1] += character
+    return [(space if i == 0 else "", each) for i, each in enumerate(pieces)]
