@@ -71,25 +71,27 @@ def explore(wanted: Wanted) -> int:
 
         panel = lesson is None and not wanted.brief
         shell = Shell(begin, screen, panel=panel, out=wanted.out, guide=led if lesson else None)
-        code = 0
+        stopped = ""
         try:
             if lines is None:
                 from lab.explore.prompt import converse
 
                 converse(shell, wanted.out)
             else:
-                code = play_script(shell, lines, name)
+                stopped = play_script(shell, lines, name)
         except BaseException:  # a signal, say: what was seen is worth its capture
             with suppress(OSError):
                 shell.end()
             raise
         shell.end()
+        if stopped:
+            screen.show(wrapped(stopped, screen.width, style="warn", first=f"{screen.glyphs.warn} "))
         run = shell.run(__version__, wanted.where.testbed)
     if wanted.as_json:
         encoding = cast(str | None, getattr(sys.stdout, "encoding", None)) or "ascii"
         sys.stdout.write(dumps(document(run, timeline=True), ascii_only=not encoding.lower().startswith("utf")))
-    if code and run.exit_code != 1:  # a violation weighs more than a line that could not be done
-        return code
+    if stopped and run.exit_code != 1:  # a violation weighs more than a line that could not be done
+        return 2
     if tutors:
         screen.show(tutors[0].ends())
         return _of_lesson(run.exit_code, tutors[0])
@@ -124,26 +126,40 @@ def _lesson(wanted: Wanted, screen: Screen) -> Lesson | None:
     return load(name, spoken)
 
 
-def _script(wanted: Wanted) -> tuple[list[str] | None, str]:
-    """The lines of the script, and what it is called; None where a person types. Raises UsageError."""
+Commands = list[tuple[int, str]]
+"""The commands of a script, each with the number of its line."""
+
+
+def _script(wanted: Wanted) -> tuple[Commands | None, str]:
+    """The commands of the script, and what it is called; None where a person types. Raises UsageError."""
     if wanted.script is None and sys.stdin.isatty():
         if wanted.as_json:
             raise UsageError("--json is for scripts: `lab explore --json < script`, or --script FILE")
         return None, ""
     if wanted.script is None or str(wanted.script) == "-":
         try:
-            return _lines(sys.stdin.buffer.read()), "standard input"
+            commands = _commands(sys.stdin.buffer.read())
         except (OSError, ValueError):
             raise UsageError("standard input is no text in UTF-8: a script has a command a line") from None
+        if not commands:
+            raise UsageError(
+                "standard input has no command: write one a line, as in `echo syn | lab explore`, or use a terminal"
+            )
+        return commands, "standard input"
     try:
-        return _lines(wanted.script.read_bytes()), str(wanted.script)
+        commands = _commands(wanted.script.read_bytes())
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or "it is no text").lower()
         raise UsageError(f"--script: cannot read {wanted.script}: {reason}") from None
+    if not commands:
+        raise UsageError(f"--script: {wanted.script} has no command: write one a line, `syn` first")
+    return commands, str(wanted.script)
 
 
-def _lines(script: bytes) -> list[str]:
-    """The lines of a script, however they end, behind a byte order mark or none. Raises ValueError for no text."""
+def _commands(script: bytes) -> Commands:
+    """The lines that are commands, however they end, behind a byte order mark or none. Raises ValueError: no text."""
     if b"\0" in script:
         raise ValueError("no text")
-    return script.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
+    lines = enumerate(script.decode("utf-8-sig").replace("\r\n", "\n").split("\n"), 1)
+    stripped = ((number, line.strip()) for number, line in lines)
+    return [(number, line) for number, line in stripped if line and not line.startswith("#")]

@@ -250,6 +250,9 @@ def _only(table: dict[str, Any], keys: set[str], at: str) -> None:
 
 # Texts
 
+ORIGINAL = "en"
+"""The language whose answers are taken in every other: the terms of the field are English."""
+
 
 def _texts(name: str, language: str, stages: tuple[Stage, ...]) -> Texts:
     at = f"{language}/{name}.toml"
@@ -274,7 +277,8 @@ def _texts(name: str, language: str, stages: tuple[Stage, ...]) -> Texts:
         _only(wrong, {way.id for way in stage.wrong}, f"{where} wrong")
         for way in stage.wrong:
             own[f"wrong.{stage.id}.{way.id}"] = _text(wrong, way.id, f"{where} wrong")
-        answers[stage.id] = tuple(part.get("answers", ()))
+        own_words = part.get("answers", ())
+        answers[stage.id] = (*own_words, *_toml(f"{ORIGINAL}/{name}.toml").get(stage.id, {}).get("answers", ()))
     for key, text in own.items():
         _checked(text, f"{language} {key}")
     return Texts(language, own, hints, answers, dict(common.get("states", {})), _whys(language))

@@ -250,4 +250,6 @@ def ladder(page: Page, rest: str) -> list[Line]:
 
 def history(page: Page, rest: str) -> list[Line]:
     """The commands that were done."""
+    if not page.session.lines:
+        return [[("no command has been done yet", "dim")]]
     return [[(f"{i:3}  ", "dim"), (line, "")] for i, line in enumerate(page.session.lines, 1)]

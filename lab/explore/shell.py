@@ -113,12 +113,16 @@ class Shell:
         act = command.act
         if act is None:
             raise CommandError(f"`{command.name}` is no step", "only what sends, calls or waits is")
+        if command.name == "wait" and self._rows is not None:
+            self.show([[("waiting; Ctrl-C ends it", "dim")]])
         return self.does(line, lambda: act(self.session, rest))
 
     def does(self, line: str, act: Callable[[], None]) -> Step:
         """Do something as a step, and show what came of it. Raises CommandError, Over."""
         with self._interruptible():
             step = self.session.step(line, act)
+        if self.session.interrupted and self._rows is not None:
+            self.show([[]])  # behind the ^C that the terminal has echoed
         self.steps.append(step)
         self._show_step(step)
         if self.session.notice:
@@ -238,22 +242,20 @@ def _verdict(result: Result, session: Session, screen: Screen) -> list[Line]:
     return lines
 
 
-def play_script(shell: Shell, lines: list[str], name: str) -> int:
-    """Do each line of a script; 0, or 2 where one cannot be done: the rest is left undone."""
-    for number, line in enumerate(lines, 1):
-        line = line.rstrip("\n")
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        shell.show([[("> ", "dim"), (line.strip(), "head")]])
+def play_script(shell: Shell, commands: list[tuple[int, str]], name: str) -> str:
+    """Do each command of a script, whose line has that number; "", or where it stopped since one could not be done."""
+    for i, (number, line) in enumerate(commands, 1):
+        shell.show([[("> ", "dim"), (line, "head")]])
         try:
             shell.do(line)
         except Quit:
-            return 0
+            return ""
         except CommandError as error:
             sys.stdout.flush()
             shell.complain(CommandError(f"{name}:{number}: {error}"))
-            return 2
+            rest = count(len(commands) - i, "line")
+            return f"stopped at line {number} of {name}" + (f": {rest} behind it not done" * (i < len(commands)))
         except (Over, CannotWrite) as error:
             shell.complain(error)
-            return 0
-    return 0
+            return ""
+    return ""

@@ -376,7 +376,7 @@ class Walk:
                 if state not in self._explained:
                     self._explained.add(state)
                     self._say("where", "state", state=str(state), said=self.lesson.texts.states.get(str(state), ""))
-        self._say("ask", "asks", ask=self._words(f"ask.{self.stage.id}"))
+        self._say("ask", "asks_question" if self.stage.question else "asks", ask=self._words(f"ask.{self.stage.id}"))
 
     def known(self) -> dict[str, str]:
         """What stands for the words in braces now."""

@@ -57,7 +57,7 @@ def test_a_lesson_that_was_finished_ends_with_0(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("sandbox_works")
-@pytest.mark.parametrize(("lines", "step"), [([], 1), (THREE_WAY[:3], 4), (["quit"], 1), (["hint", "foo"], 0)])
+@pytest.mark.parametrize(("lines", "step"), [(THREE_WAY[:3], 4), (["quit"], 1), (["hint", "foo"], 0)])
 def test_one_that_was_not_ends_with_3(tmp_path: Path, lines: list[str], step: int) -> None:
     done = lab("--lesson", "three-way", "--out", str(tmp_path), lines=lines)
     assert done.returncode == (3 if step else 2), "a line that cannot be done is wrong usage, as without a lesson"
@@ -79,7 +79,7 @@ def test_the_language_is_that_of_the_locale(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("sandbox_works")
 def test_a_terminal_without_chinese_gets_english(tmp_path: Path) -> None:
     done = lab(
-        *("--lesson", "four-way", "--lang", "zh", "--out", str(tmp_path)), lines=[], PYTHONIOENCODING="ascii"
+        *("--lesson", "four-way", "--lang", "zh", "--out", str(tmp_path)), lines=["where"], PYTHONIOENCODING="ascii"
     )  # fmt: skip
     assert done.stdout.startswith("! This terminal's encoding, ascii, has no Chinese characters")
     assert "Step 1 of 9: You have nothing more to say." in done.stdout

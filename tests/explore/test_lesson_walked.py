@@ -217,6 +217,22 @@ def test_a_question_comes_before_what_follows_it(take: Take) -> None:
         assert "no question is open" in pupil.types("answer y+1")
 
 
+def test_a_question_takes_the_fields_own_terms_in_every_language(take: Take) -> None:
+    with take("layers", "zh") as pupil:
+        pupil.comes_to("physical")
+        before = pupil.walk.at
+        for answer in ("the physical layer", "data link", "network", "Transport"):
+            pupil.types(f"answer {answer}")
+        assert pupil.walk.at == before + 4
+
+
+def test_the_number_that_the_ladder_shows_is_taken_too(take: Take) -> None:
+    with take("three-way") as pupil:
+        pupil.comes_to("number")
+        said = pupil.types("1")
+        assert "y+1, that is" in said
+
+
 def test_what_only_looks_is_no_mistake(take: Take) -> None:
     with take("four-way") as pupil:
         said = pupil.types("legal", "why", "predict fin", "states", "diagram", "layers", "ladder", "history", "help")

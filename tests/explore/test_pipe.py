@@ -78,11 +78,21 @@ def test_scripts_of_every_kind(tmp_path: Path, typed: str) -> None:
     assert "✓ conforms  4 steps, 5 packets" in done.stdout
 
 
-def test_an_empty_script(tmp_path: Path) -> None:
-    done = explore(typed="", out=tmp_path)
-    assert "nothing was sent" in done.stdout
-    assert "Traceback" not in done.stderr
-    assert done.returncode in (0, 3)
+@pytest.mark.parametrize("typed", ["", "\n\n", "# syn\n"])
+def test_a_script_without_a_command(tmp_path: Path, typed: str) -> None:
+    done = explore(typed=typed, out=tmp_path)
+    assert done.returncode == 2
+    assert "standard input has no command: write one a line, as in `echo syn | lab explore`" in said(done.stderr)
+    script = tmp_path / "script"
+    script.write_text(typed)
+    done = explore("--script", str(script), out=tmp_path)
+    assert done.returncode == 2
+    assert f"{script} has no command" in said(done.stderr)
+
+
+def said(text: str) -> str:
+    """What was said, however the lines were broken."""
+    return " ".join(text.split())
 
 
 @pytest.mark.parametrize("typed", [b"\x7fELF\x00\x01\xff\xfe", b"\xff\xfe\xfd", b"syn\n\x00\n"])
@@ -108,9 +118,16 @@ def test_what_is_no_text(tmp_path: Path, typed: bytes) -> None:
 def test_a_line_that_cannot_be_done_ends_it_with_2(tmp_path: Path, typed: str, says: str) -> None:
     done = explore(typed=typed, out=tmp_path)
     assert done.returncode == 2
-    said = " ".join((done.stdout + done.stderr).split())
-    assert says in said
-    assert "Traceback" not in said
+    assert says in said(done.stdout)
+    assert "Traceback" not in done.stderr
+
+
+def test_what_a_script_left_undone_is_said_last(tmp_path: Path) -> None:
+    done = explore(typed="syn\n\nackk\n# and then\nack\nfin\n", out=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout.splitlines()[-1] == "! stopped at line 3 of standard input: 2 lines behind it not done"
+    done = explore(typed="syn\nackk\n", out=tmp_path)
+    assert done.stdout.splitlines()[-1] == "! stopped at line 2 of standard input"
 
 
 def test_a_script_that_is_not_there(tmp_path: Path) -> None:
