@@ -21,9 +21,9 @@ from lab.report.text import wrapped
 from lab.scenario.errors import UsageError
 
 if TYPE_CHECKING:
-    from lab.explore.lesson import Lesson
+    from lab.explore.lessons.lesson import Lesson
+    from lab.explore.lessons.tutor import Tutor
     from lab.explore.session import Session
-    from lab.explore.tutor import Tutor
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ def explore(wanted: Wanted) -> int:
     lines, name = _script(wanted)
     end_on_sigterm()
     with Ground(wanted.where.testbed, wanted.where.options, wanted.family) as ground:  # type: ignore[arg-type]
+        from lab.explore.lessons.tutor import Tutor
         from lab.explore.session import Session  # and Scapy with it, while the sandbox's helper starts
         from lab.explore.shell import Shell, play_script
-        from lab.explore.tutor import Tutor
 
         folder_for(wanted.out, option="--out")
         seed = secrets.randbelow(2**32) if wanted.seed is None else wanted.seed
@@ -111,8 +111,8 @@ def _lesson(wanted: Wanted, screen: Screen) -> Lesson | None:
         if wanted.lang is not None:
             raise UsageError("--lang is for lessons: `lab explore --lesson three-way --lang zh`")
         return None
-    from lab.explore.language import language
-    from lab.explore.lesson import known, load, titles
+    from lab.explore.lessons.language import language
+    from lab.explore.lessons.lesson import known, load, titles
 
     spoken, instead = language(wanted.lang, os.environ, screen.console.encoding)
     if instead:

@@ -1,4 +1,4 @@
-"""What a shell needs of somebody who leads a person through a session: a lesson, as `lab.explore.tutor` does it."""
+"""What a shell needs of somebody who leads a person: a lesson, as `lab.explore.lessons.tutor` does it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from lab.report.text import Line
 
 if TYPE_CHECKING:
-    from lab.explore.commands import Command
-    from lab.explore.looks import Page
+    from lab.explore.commands.looks import Page
+    from lab.explore.commands.table import Command
     from lab.explore.session import Session, Step
 
 

@@ -13,7 +13,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
-from lab.explore.commands import COMMANDS, LED
+from lab.explore.commands.table import COMMANDS, LED
 from lab.explore.errors import CommandError, Over, Quit
 from lab.explore.shell import Shell
 from lab.report.files import CannotWrite
@@ -157,14 +157,14 @@ class CommandCompleter(Completer):
         return list(found.items())
 
     def _of_expression(self, line: str) -> list[tuple[str, str]]:
-        from lab.explore.expression import LAYERS
+        from lab.explore.expression.evaluate import LAYERS
 
         word = _last_name(line)
         inside = _call_around(line)
         if inside is None:  # a text in quotes
             return []
         if inside in LAYERS and (line[: len(line) - len(word)].rstrip().endswith(("(", ","))):
-            from lab.explore.expression import fields
+            from lab.explore.expression.evaluate import fields
 
             return [(f"{name}=", "") for name in fields(inside) if name.startswith(word)]
         first = [(each, "") for each in ("syn", "ack", "fin", "rst", "data") if line.startswith("predict ")]

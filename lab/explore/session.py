@@ -15,7 +15,7 @@ from pathlib import Path
 from lab.explore.errors import CommandError, Over
 from lab.explore.overdue import await_websockets, await_what_is_due
 from lab.explore.play import Play
-from lab.explore.save import Scribe
+from lab.explore.script.scribe import Scribe
 from lab.explore.web import Web
 from lab.scenario.bench import Bench, Family
 from lab.scenario.connection import Connection

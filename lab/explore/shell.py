@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from lab.explore.commands import find
+from lab.explore.commands.help import told
+from lab.explore.commands.looks import Page
+from lab.explore.commands.table import find
 from lab.explore.errors import CommandError, Over, Quit
 from lab.explore.guide import Guide
-from lab.explore.help import told
-from lab.explore.looks import Page
 from lab.explore.session import NAME, Session, Step
 from lab.explore.view import View
 from lab.report.captures import write_capture

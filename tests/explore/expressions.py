@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 from scapy.packet import Packet
 
-from lab.explore.expression import ExpressionError, packet
+from lab.explore.expression.evaluate import ExpressionError, packet
 from lab.tcp.segment import Segment
 from lab.tcp.sequence import Seq
 from lab.wire.scapy_side import complete

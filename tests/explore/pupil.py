@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from lab.explore.errors import CommandError
-from lab.explore.lesson import load
+from lab.explore.lessons.lesson import load
+from lab.explore.lessons.tutor import Tutor
 from lab.explore.session import Session
 from lab.explore.shell import Shell
-from lab.explore.tutor import Tutor
 from lab.report.terminal import Screen
 from lab.report.text import UNICODE
 from lab.scenario.record import Result

@@ -19,7 +19,8 @@ SEGMENTS = 40
 
 def _to_the_first_prompt(out: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "lab", "explore", "--script", "/dev/null", "--out", str(out)],
+        [sys.executable, "-m", "lab", "explore", "--out", str(out)],
+        input="quit\n",
         capture_output=True,
         text=True,
         check=False,

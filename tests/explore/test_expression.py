@@ -23,7 +23,7 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Padding, Raw
 
-from lab.explore.expression import LAYERS, as_script, evaluate, fields, names_in
+from lab.explore.expression.evaluate import LAYERS, as_script, evaluate, fields, names_in
 from lab.tcp.segment import ACK, FIN, SYN, Segment
 from lab.tcp.sequence import Seq
 from lab.wire.codec import TcpFrame, decode
@@ -167,7 +167,7 @@ def test_what_is_sent_is_what_was_written() -> None:
 def test_scapy_is_imported_only_when_a_layer_is_made() -> None:
     script = (
         "import sys\n"
-        "from lab.explore.expression import as_script, evaluate, names_in\n"
+        "from lab.explore.expression.evaluate import as_script, evaluate, names_in\n"
         "assert evaluate('x + 7', {'x': 1}) == 8\n"
         "names_in('TCP(seq=x)'), as_script('TCP(seq=x)', {})\n"
         "assert not any(name.startswith('scapy') for name in sys.modules)\n"

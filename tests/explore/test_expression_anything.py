@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scapy.packet import Packet
 
-from lab.explore.expression import LAYERS, ExpressionError, as_script, evaluate, names_in
+from lab.explore.expression.evaluate import LAYERS, ExpressionError, as_script, evaluate, names_in
 from lab.tcp.segment import ACK, Segment
 from lab.tcp.sequence import Seq
 from lab.wire.codec import TcpFrame, decode

@@ -6,7 +6,7 @@ import pytest
 from expressions import SERVER, made, refusal
 from expressions import nothing_reached as nothing_reached
 
-from lab.explore.expression import ExpressionError, packet
+from lab.explore.expression.evaluate import ExpressionError, packet
 
 # Refused, each in a sentence with these words, at this column
 

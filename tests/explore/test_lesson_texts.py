@@ -13,12 +13,12 @@ import pytest
 from lesson_mistakes import MISTAKES
 
 import lab.tcp
-from lab.explore import lesson as lessons
-from lab.explore.commands import find
-from lab.explore.lesson import LessonError, load
+from lab.explore.commands.table import find
 from lab.explore.lessons import LANGUAGES, NAMES
+from lab.explore.lessons import lesson as lessons
+from lab.explore.lessons.lesson import LessonError, load
 
-FOLDER = Path(lessons.__file__).parent / "lessons"
+FOLDER = Path(lessons.__file__).parent
 CHINESE = re.compile("[一-鿿]")
 
 

@@ -11,8 +11,8 @@ import pytest
 from lesson_mistakes import MISTAKES
 from pupil import Pupil
 
-from lab.explore.lesson import load
 from lab.explore.lessons import LANGUAGES, NAMES
+from lab.explore.lessons.lesson import load
 from lab.report.text import columns
 from lab.scenario.record import Verdict
 from lab.testbed.sandbox import Sandboxes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.explore.language import language
-from lab.explore.occasion import normal
+from lab.explore.lessons.language import language
+from lab.explore.lessons.occasion import normal
 from lab.report.text import ASCII, UNICODE, columns, plain
 from lab.report.wide import wrapped
 from lab.scenario.errors import UsageError

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hand import FAMILIES, FINE, Hand, calls, packets
 
-from lab.explore.commands import COMMANDS
+from lab.explore.commands.table import COMMANDS
 from lab.explore.errors import CommandError
 from lab.scenario.record import DELAYED, LOST, Packet, Verdict
 from lab.testbed.sandbox import Sandboxes

@@ -21,7 +21,7 @@ PLACEHOLDERS = frozenset(
         *("name", "step", "steps", "type", "why", "rule", "ask", "said", "message", "state"),
     ]
 )
-"""What stands in braces in a text, and is filled in from what really happened (`lab.explore.occasion.values`)."""
+"""What stands in braces in a text, and is filled in from what happened (`lab.explore.lessons.occasion.values`)."""
 
 
 class LessonError(LabError):

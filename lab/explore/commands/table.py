@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab.explore import keep, led, looks, network, program, segments, ws
+from lab.explore.commands import keep, led, looks, network, program, segments, ws
+from lab.explore.commands.looks import Page
 from lab.explore.errors import CommandError, Quit
-from lab.explore.looks import Page
 from lab.explore.session import Session
 from lab.report.text import Line
 

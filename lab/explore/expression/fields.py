@@ -29,9 +29,9 @@ from scapy.layers.inet import TCPOptionsField
 from scapy.layers.inet6 import IP6ListField
 from scapy.packet import Packet
 
-from lab.explore.grammar import ExpressionError
-from lab.explore.layers import IP_OPTIONS, IPV6_OPTIONS, LAYERS
-from lab.explore.tryout import MOST_OCTETS
+from lab.explore.expression.grammar import ExpressionError
+from lab.explore.expression.layers import IP_OPTIONS, IPV6_OPTIONS, LAYERS
+from lab.explore.expression.tryout import MOST_OCTETS
 from lab.wire.scapy_side import ScapyPacket, in_scapy
 
 OPTION_ROOM: Final = 40

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from lab.explore.commands.segments import octets_of
 from lab.explore.errors import CommandError
 from lab.explore.overdue import miss_websocket
 from lab.explore.play import Play
-from lab.explore.save import quoted
-from lab.explore.segments import octets_of
+from lab.explore.script.scribe import quoted
 from lab.explore.session import Session
 from lab.explore.web import Web
 from lab.scenario.bench import PATIENCE

@@ -58,7 +58,7 @@ def new(session: Session, rest: str) -> None:
             raise CommandError("nobody can say which port of this server is closed", "`new` takes the one that listens")
         session.another(session.server.closed_port(), "server.closed_port()")
     elif word in ("ws", "websocket"):
-        from lab.explore.ws import to_service
+        from lab.explore.commands.ws import to_service
 
         to_service(session, session.another(), "")
     else:

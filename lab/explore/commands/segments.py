@@ -132,7 +132,7 @@ def repeat(session: Session, rest: str) -> None:
 
 def packet_of(session: Session, text: str, command: str) -> tuple[object, str]:
     """The packet that an expression describes, and how a scenario writes it. Raises CommandError."""
-    from lab.explore.expression import LAYERS, ExpressionError, as_script, names_in, packet
+    from lab.explore.expression.evaluate import LAYERS, ExpressionError, as_script, names_in, packet
 
     if not text.strip():
         raise CommandError("no packet was given", f'write one as Scapy does: `{command} TCP(flags="S", seq=x)`')
@@ -156,8 +156,8 @@ def packet_of(session: Session, text: str, command: str) -> tuple[object, str]:
 
 def octets_of(session: Session, text: str, command: str) -> bytes:
     """Octets as a person types them: a literal in quotes, or words as they are. Raises CommandError."""
-    from lab.explore.expression import ExpressionError, evaluate
-    from lab.explore.fields import octets
+    from lab.explore.expression.evaluate import ExpressionError, evaluate
+    from lab.explore.expression.fields import octets
 
     text = text.strip()
     literal = text[:1] in ('"', "'", "(") or text[:2] in ('b"', "b'")

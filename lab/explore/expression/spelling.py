@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from lab.explore.grammar import ExpressionError, Tree
+from lab.explore.expression.grammar import ExpressionError, Tree
 
 _BINARY: Final[Mapping[type[ast.operator], tuple[str, int]]] = {
     ast.BitOr: ("|", 1),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from lab.explore.grammar import ExpressionError
+from lab.explore.expression.grammar import ExpressionError
 
 _IPV4: Final = "scapy.layers.inet"
 _IPV6: Final = "scapy.layers.inet6"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from lab.explore.commands.segments import octets_of
 from lab.explore.errors import CommandError
 from lab.explore.play import Play
-from lab.explore.save import argument
-from lab.explore.segments import octets_of
+from lab.explore.script.scribe import argument
 from lab.explore.session import Session
 from lab.scenario.server import Socket
 from lab.server.client import AgentError

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal, Protocol
 
-from lab.explore.commands import Command
+from lab.explore.commands.table import Command
 from lab.explore.errors import CommandError, Over
-from lab.explore.lesson import Lesson, Stage, Way
-from lab.explore.occasion import Numbers, Occasion, holds, in_words, occasion, values
+from lab.explore.lessons.lesson import Lesson, Stage, Way
+from lab.explore.lessons.occasion import Numbers, Occasion, holds, in_words, occasion, values
 from lab.explore.play import Play
 from lab.explore.session import Session, Step
 from lab.scenario.record import Packet, Verdict

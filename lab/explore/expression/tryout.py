@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any, Final, Literal, TypeAlias
 
-from lab.explore.grammar import ExpressionError
-from lab.explore.layers import DIVERTING
+from lab.explore.expression.grammar import ExpressionError
+from lab.explore.expression.layers import DIVERTING
 from lab.tcp.segment import SYN, Segment
 from lab.tcp.sequence import Seq
 from lab.testbed.addresses import PEER, PEER_MAC, SERVER_MAC
@@ -82,7 +82,7 @@ def _layers(first: ScapyPacket) -> list[ScapyPacket]:
 
 def try_out(first: ScapyPacket, family: Family, server: str) -> None:
     """Builds a copy, with addresses in every place that Scapy would otherwise ask the network or the system for."""
-    from lab.explore.fields import said
+    from lab.explore.expression.fields import said
     from lab.wire.scapy_side import complete
 
     try:

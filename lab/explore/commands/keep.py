@@ -7,9 +7,9 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from lab.explore.commands.looks import Page
 from lab.explore.errors import CommandError
-from lab.explore.looks import Page
-from lab.explore.save import SAVED
+from lab.explore.script.scribe import SAVED
 from lab.report.captures import write_capture_to
 from lab.report.files import write_whole
 from lab.report.text import Line, wrapped

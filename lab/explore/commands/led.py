@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lab.explore.commands.looks import Page
 from lab.explore.errors import CommandError
-from lab.explore.looks import Page
 from lab.report.text import Line
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lab.explore.commands import Command
+from lab.explore.commands.table import Command
 from lab.explore.errors import CommandError
-from lab.explore.lesson import Lesson
+from lab.explore.lessons.lesson import Lesson
+from lab.explore.lessons.walk import Kind, Walk
 from lab.explore.session import Session, Step
-from lab.explore.walk import Kind, Walk
 from lab.report.text import Glyphs, Line
 from lab.report.wide import wrapped
 from lab.tcp.state import State
 
 if TYPE_CHECKING:
-    from lab.explore.looks import Page
+    from lab.explore.commands.looks import Page
     from lab.explore.shell import Shell
 
 WIDEST = 100
@@ -125,7 +125,7 @@ class Tutor:
             last = kind
         return lines
 
-    # What the walk wants (lab.explore.walk.Teller)
+    # What the walk wants (lab.explore.lessons.walk.Teller)
 
     def says(self, kind: Kind, text: str) -> None:
         """Keep it until it can be shown."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.explore.layout import laid_out
-from lab.explore.numbers import Firsts, counted, counts_ours, counts_theirs, fields_of, in_figures, with_fields
+from lab.explore.script.layout import laid_out
+from lab.explore.script.numbers import Firsts, counted, counts_ours, counts_theirs, fields_of, in_figures, with_fields
 from lab.scenario.record import Packet
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, Segment, letters
 from lab.tcp.sequence import Seq

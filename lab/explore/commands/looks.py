@@ -171,7 +171,7 @@ def _answer(answer: Answer, page: Page, *, other: bool) -> list[Line]:
 
 def _imagined(session: Session, text: str) -> tuple[bytes, str]:
     """The frame that a command would send, and how it is written."""
-    from lab.explore import segments
+    from lab.explore.commands import segments
 
     word, _, more = text.strip().partition(" ")
     if not word:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 
-from lab.explore.lesson import Condition, FrameShape, Shape
+from lab.explore.lessons.lesson import Condition, FrameShape, Shape
 from lab.explore.play import Play
 from lab.explore.session import Session, Step
 from lab.report.text import flag_words

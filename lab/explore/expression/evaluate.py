@@ -16,10 +16,10 @@ from difflib import get_close_matches
 from itertools import zip_longest
 from typing import Any, Final, NoReturn, TypeAlias
 
-from lab.explore.grammar import LARGEST, MOST_CHARACTERS, ExpressionError, Tree, read, tokens
-from lab.explore.layers import LAYERS, check_behind, check_first
-from lab.explore.spelling import spelled
-from lab.explore.tryout import MOST_OCTETS, Family, ScapyPacket, check_addresses, check_confined, try_out
+from lab.explore.expression.grammar import LARGEST, MOST_CHARACTERS, ExpressionError, Tree, read, tokens
+from lab.explore.expression.layers import LAYERS, check_behind, check_first
+from lab.explore.expression.spelling import spelled
+from lab.explore.expression.tryout import MOST_OCTETS, Family, ScapyPacket, check_addresses, check_confined, try_out
 from lab.tcp.sequence import Seq
 
 __all__ = ["LAYERS", "ExpressionError", "as_script", "evaluate", "fields", "names_in", "packet"]
@@ -94,7 +94,7 @@ def packet(
 
 def fields(layer: str) -> tuple[str, ...]:
     """The fields of one of LAYERS that an expression may set. For completion; imports Scapy."""
-    from lab.explore.fields import names_of
+    from lab.explore.expression.fields import names_of
 
     return names_of(layer)
 
@@ -180,7 +180,7 @@ class _Evaluation:
             self._refuse(
                 f'Say which field of {name} this is, as in TCP(flags="S"): each one needs its name', node.args[0]
             )
-        from lab.explore.fields import Given, make
+        from lab.explore.expression.fields import Given, make
 
         given: dict[str, Given] = {}
         for field in node.keywords:
@@ -251,7 +251,7 @@ class _Evaluation:
             self._refuse("/ puts one layer upon another: numbers are divided with //", node)
         if not _is_packet(lower):
             self._refuse(f"/ puts something upon a layer, not upon {_said(lower)}: write TCP()/…", node)
-        from lab.explore.fields import Given, make, octets, said
+        from lab.explore.expression.fields import Given, make, octets, said
 
         if isinstance(upper, str | bytes):
             upper = make("Raw", {"load": Given(octets("The data", upper, at), at, at)}, at)

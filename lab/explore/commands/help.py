@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.explore.commands import COMMANDS, GROUPS, LESSON, Command, find
+from lab.explore.commands.table import COMMANDS, GROUPS, LESSON, Command, find
 from lab.explore.errors import CommandError
 from lab.report.text import Line, wrapped
 

@@ -1,0 +1,1 @@
+"""A session written down: the scenario that plays it again."""
