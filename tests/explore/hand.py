@@ -123,7 +123,8 @@ class Hand:
 def packets(step: Step, *, repeats: bool = False) -> list[str]:
     """The segments of a step: `> S 0`, `< SA 0 1`, with the relative numbers.
 
-    What the server's timers repeat is left out unless `repeats` are wanted: on a busy machine a fifth of a second may pass between two steps.
+    What the server's timers repeat is left out unless `repeats` are wanted: on a busy machine a fifth of a second may
+    pass between two steps.
     """
     shown = [e for e in step.entries if isinstance(e, Packet) and e.segment is not None]
     return [said(e) for e in shown if repeats or not (e.sender == "server" and e.note == "retransmission")]

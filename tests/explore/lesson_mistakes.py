@@ -15,6 +15,7 @@ MISTAKES: dict[str, dict[str, dict[str, str]]] = {
             "low": 'send TCP(flags="A", ack=y)',
             "high": 'send TCP(flags="A", ack=y+2)',
             "seq": 'send TCP(flags="A", seq=x)',
+            "beyond": 'send TCP(flags="A", seq=x+100, ack=y+1)',
             "text": 'data "hello"',
             "syn": "syn",
             "other": 'send TCP(flags="S", seq=x+7)',
@@ -22,7 +23,7 @@ MISTAKES: dict[str, dict[str, dict[str, str]]] = {
             "fin": "fin",
         },
         "none": {"two": "answer x+2"},
-        "riding": {"bare": "ack"},
+        "riding": {"bare": "ack", "gap": 'send TCP(flags="PA", seq=x+50)/b"hello"'},
     },
     "why-not-two": {
         "old": {"own": "syn"},

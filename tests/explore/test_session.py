@@ -365,6 +365,39 @@ def test_to_predict_sends_nothing_and_is_right(hand: Hand) -> None:
     assert "another connection" in hand.refused("predict TCP(dport=1)")
 
 
+@pytest.mark.parametrize(
+    ("before", "command", "predicted", "comes"),
+    [
+        # Another life of the connection, with a later first number: TIME-WAIT gives way to it (RFC 9293 §3.6.1).
+        (
+            (*OPEN, "server close", "fin"),
+            "syn",
+            "SYN+ACK → lab ESTABLISHED, server SYN-RECEIVED",
+            ["> S 0", "< SA 0 1"],
+        ),
+        # The RST that our end owes has the number of the SYN+ACK's acknowledgment (RFC 9293 §3.5 figure 8).
+        (('replay TCP(flags="S", seq=x-10)',), "rst", "silence → lab CLOSED, server LISTEN", ["> R -9"]),
+    ],
+)
+def test_what_is_predicted_is_what_the_command_sends(
+    hand: Hand, before: tuple[str, ...], command: str, predicted: str, comes: list[str]
+) -> None:
+    for line in before:
+        hand.do(line)
+    said = " ".join(hand.look(f"predict {command}").split())
+    assert predicted in said
+    assert packets(hand.do(command)) == comes
+    assert hand.end().verdict in FINE
+
+
+@pytest.mark.parametrize("word", ["²", "--5", "1" * 5000, "٣"])
+def test_what_python_alone_takes_for_a_number_is_none(hand: Hand, word: str) -> None:
+    hand.do("syn")
+    assert "is no packet" in hand.refused(f"layers {word}")
+    assert "there is no connection" in hand.refused(f"switch {word}")
+    assert "is no close code" in hand.refused(f"ws close {word}")
+
+
 # Ill-timed and unknown commands
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lab.explore.commands.numbers import whole
 from lab.explore.errors import CommandError
 from lab.explore.guide import Guide
 from lab.explore.session import Session
@@ -111,9 +112,9 @@ def layers(page: Page, rest: str) -> list[Line]:
     if not packets:
         raise CommandError("no packet has gone either way", "`syn` sends the first")
     word = rest.strip()
-    if word and not word.lstrip("-").isdigit():
+    number = whole(word) if word else len(packets)
+    if number is None:
         raise CommandError(f"{word} is no packet", f"say its number, 1 to {len(packets)}, or nothing for the last")
-    number = int(word) if word else len(packets)
     number = number if number > 0 else len(packets) + 1 + number
     if not 1 <= number <= len(packets):
         raise CommandError(f"there is no packet {word}", f"there are {len(packets)}")
@@ -176,19 +177,10 @@ def _imagined(session: Session, text: str) -> tuple[bytes, str]:
     word, _, more = text.strip().partition(" ")
     if not word:
         raise CommandError("which segment", '`predict fin`, `predict data "hello"`, `predict TCP(flags="S", seq=x+7)`')
-    plain = {
-        "syn": "S",
-        "synack": "SA",
-        "ack": "A",
-        "fin": "FA",
-        "rst": "R",
-    }
     play = session.hand
     segments.ready(session)
-    if word in plain and not more.strip():
-        from scapy.layers.inet import TCP
-
-        frame = play.peer.complete(TCP(flags=plain[word]))
+    if word in segments.PLAIN and not more.strip():
+        frame = segments.frame_of(session, play, word)
     elif word == "data":
         from scapy.layers.inet import TCP
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.explore.commands.numbers import whole
 from lab.explore.errors import CommandError
 from lab.explore.session import Session
 
@@ -69,8 +70,9 @@ def switch(session: Session, rest: str) -> None:
     """Take another connection in hand."""
     word = rest.strip().upper()
     names = list(session.plays)
-    if word.isdigit() and 1 <= int(word) <= len(names):
-        word = names[int(word) - 1]
+    number = whole(word)
+    if number is not None and 1 <= number <= len(names):
+        word = names[number - 1]
     if word not in session.plays:
         said = f"there is no connection {word}" if word else "which connection"
         raise CommandError(said, f"there {'is' if len(names) == 1 else 'are'} {', '.join(names)}; `new` makes another")

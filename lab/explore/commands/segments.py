@@ -22,7 +22,7 @@ def syn(session: Session, rest: str) -> None:
     """SYN: seq=x. On a connection that is over, another life of it begins, with another first number."""
     play = ready(session)
     _nothing_behind(rest, "syn")
-    if play.peer.state is State.CLOSED and play.sent and play.connection.conversation.peer.iss is None and play.lives:
+    if _begins_anew(play):
         # As the clock of RFC 9293 §3.4.1 has it: a server in TIME-WAIT takes no earlier one (§3.6.1).
         session.scribe.begins_anew(play, LATER)
     play.lives += 1
@@ -67,14 +67,11 @@ def rst(session: Session, rest: str) -> None:
             "there is nothing to reset: no segment has gone either way",
             '`syn` opens a connection, or `send TCP(flags="R", seq=x)` sends one all the same',
         )
-    owed = [reply.segment for reply in play.connection.conversation.owed if RST in reply.segment.flags]
-    if owed:  # its number is the one that will be believed (RFC 9293 §3.10.7.1)
-        frame = session.bench.frame_for(owed[0], play.peer.port, session.bench.port_of(play.connection))
-        session.put(play, frame)
+    owed = _owed_reset(session, play)
+    if owed is not None:
+        session.put(play, owed)
         return
-    conversation = play.connection.conversation
-    refuses = conversation.peer.iss is None or any(SYN in owed.segment.flags for owed in conversation.owed)
-    _send(session, play, RST | ACK if refuses else RST)
+    _send(session, play, _reset_of(play))
 
 
 def data(session: Session, rest: str) -> None:
@@ -128,6 +125,42 @@ def repeat(session: Session, rest: str) -> None:
 
 
 # What is common to them
+
+PLAIN = ("syn", "synack", "ack", "fin", "rst")
+"""Commands that stand alone, and send a segment each."""
+
+
+def frame_of(session: Session, play: Play, command: str) -> bytes:
+    """The frame that a command of PLAIN would send now."""
+    from scapy.layers.inet import TCP
+
+    flags = {"syn": SYN, "synack": SYN | ACK, "ack": ACK, "fin": FIN | ACK, "rst": _reset_of(play)}[command]
+    owed = _owed_reset(session, play) if command == "rst" else None
+    if owed is not None:
+        return owed
+    segment = TCP(flags=letters(flags))
+    if command == "syn" and _begins_anew(play):
+        segment.seq = int(play.connection.peer_isn + LATER)
+    return play.peer.complete(segment)
+
+
+def _begins_anew(play: Play) -> bool:
+    """Whether a SYN begins another life of this connection."""
+    over = play.peer.state is State.CLOSED and play.connection.conversation.peer.iss is None
+    return bool(over and play.sent and play.lives)
+
+
+def _owed_reset(session: Session, play: Play) -> bytes | None:
+    """The RST that our end owes: its number is the one that will be believed (RFC 9293 §3.10.7.1)."""
+    owed = [reply.segment for reply in play.connection.conversation.owed if RST in reply.segment.flags]
+    return session.bench.frame_for(owed[0], play.peer.port, session.bench.port_of(play.connection)) if owed else None
+
+
+def _reset_of(play: Play) -> Flags:
+    """A RST that answers a SYN acknowledges it (RFC 9293 §3.10.7.1); so does one of an end that has no number."""
+    conversation = play.connection.conversation
+    refuses = conversation.peer.iss is None or any(SYN in owed.segment.flags for owed in conversation.owed)
+    return RST | ACK if refuses else RST
 
 
 def packet_of(session: Session, text: str, command: str) -> tuple[object, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from lab.explore.commands.numbers import whole
 from lab.explore.commands.segments import octets_of
 from lab.explore.errors import CommandError
 from lab.explore.overdue import miss_websocket
@@ -80,9 +81,9 @@ def pong(session: Session, rest: str) -> None:
 def close(session: Session, rest: str) -> None:
     """A Close, with a code and a reason where they are given (RFC 6455 §5.5.1)."""
     word, _, reason = rest.strip().partition(" ")
-    if word and not (word.isascii() and word.isdigit() and int(word) < 2**16):
+    code = whole(word)
+    if word and (code is None or not 0 <= code < 2**16):
         raise CommandError(f"{word} is no close code", 'write `ws close`, `ws close 1000` or `ws close 1000 "bye"`')
-    code = int(word) if word else None
     why = octets_of(session, reason, "ws close")
     arguments = ", ".join([str(code)] * (code is not None) + [quoted(why)] * bool(why))
     _frame(session, frames.close(code, why), f"close({arguments})", "close")

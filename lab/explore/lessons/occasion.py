@@ -158,7 +158,7 @@ _NUMBERS = {word: number for number, words in enumerate(_COUNTED) for word in wo
 }
 _AROUND = re.compile(
     r"^(((the|an?|is|it is|it's|osi('s)?|layer|number)\s+)|no\.?\s*(?=\d)|l(?=\d)|layer(?=\d)|第|是|在|它)"
-    r"|\s*(octets?|bytes?|numbers?|layers?|segments?|connections?"
+    r"|\s*(octets?|bytes?|words?|numbers?|layers?|segments?|connections?"
     r"|个?字节|个?八位组|个?序列号|个?序号|个?报文段|个?连接|个|层|層|条|次|号)$",
     re.IGNORECASE,
 )
@@ -170,6 +170,9 @@ def normal(word: str) -> str:
     text = unicodedata.normalize("NFKC", word).casefold().strip(" \t.,;!?。！？\"'`“”")
     while (shorter := _AROUND.sub("", text).strip()) != text and shorter:
         text = shorter
+    text = re.sub(r"^(\d+)\s*\+\s*([a-z._]+)$", r"\2+\1", re.sub(r"\s+plus\s+", "+", text))
+    if re.fullmatch(r"0x[0-9a-f]{1,8}", text):
+        return str(int(text, 16))
     if text in _NUMBERS:
         return str(_NUMBERS[text])
     if found := _TENS.fullmatch(text):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal, Protocol
 
+from lab.explore.commands.numbers import whole
 from lab.explore.commands.table import Command
 from lab.explore.errors import CommandError, Over
 from lab.explore.lessons.lesson import Lesson, Stage, Way
@@ -126,7 +127,8 @@ class Walk:
             return
         word = rest.strip().lstrip("#")
         packets = [entry for entry in self.session.bench.timeline if isinstance(entry, Packet)]
-        at = int(word) if word.lstrip("-").isdigit() else len(packets)
+        number = whole(word)
+        at = len(packets) if number is None else number
         at = at if at > 0 else len(packets) + 1 + at
         shown = packets[at - 1] if command.name == "layers" and 1 <= at <= len(packets) else None
         if not self._ends(Occasion(self.play, looked=command.name, of=shown)) and shown is not None:
