@@ -226,6 +226,7 @@ class Bench:
             packet.note = note or ("" if sound else "bad checksum")
             packet.seq, packet.ack = connection.relative(decoded.segment, from_peer=True)
             self._stand(packet, connection)
+            connection.last_heard = packet if sound else connection.last_heard
         else:
             packet.summary, packet.note = _summary(decoded), note
         self._note(packet)
@@ -424,6 +425,7 @@ class Bench:
         sight = connection.conversation.server_sends(segment, now)
         packet.seq, packet.ack = connection.relative(segment, from_peer=False)
         packet.note, packet.rule = sight.note, sight.rule
+        self._know_better(connection)
         if not one.checksum_ready:
             packet.note = packet.note or "checksum left to the network card"
         self._stand(packet, connection)
@@ -491,6 +493,7 @@ class Bench:
             if server.missing(now) is not None and not self.open_problems:
                 self.wait_out(BEFORE_BLAME)
             finding = server.settle(now)
+            self._know_better(connection)
             if finding is not None and not self.open_problems:
                 self.add(self.problem_of(connection, finding, None, "model"))
         self.compare_state(connection)
@@ -509,6 +512,7 @@ class Bench:
         if self.on_compared is not None:
             self.on_compared(connection)
         finding = server.compare_state(state, self.now())
+        self._know_better(connection)
         if finding is not None:
             self.add(self.problem_of(connection, finding, connection.last_seen, "socket"))
 
@@ -643,6 +647,13 @@ class Bench:
         packet.peer_state = connection.peer_state
         packet.server_state = connection.server_state
         packet.rule = packet.rule or connection.conversation.server.best.rule
+
+    @staticmethod
+    def _know_better(connection: Connection) -> None:
+        """The answer, or that there was none, told which of several servers it is, and where our segment left it."""
+        heard, packet = connection.conversation.server.best.heard, connection.last_heard
+        if heard is not None and packet is not None:
+            packet.server_state = heard
 
     def add(self, problem: Problem) -> int:
         """Put a problem on record, with the line of the script; its index."""

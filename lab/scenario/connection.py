@@ -52,6 +52,8 @@ class Connection:
     inbox: deque[Received] = field(default_factory=deque)
     last_seen: Packet | None = None
     """The server's last segment."""
+    last_heard: Packet | None = None
+    """The last segment of ours that has reached the server."""
     kernel_state: State | None = None
     """What the server's kernel said last,"""
     kernel_info: dict[str, int] = field(default_factory=dict)

@@ -266,6 +266,8 @@ def _follow(connection: _Connection) -> _Numbers:
     left, right = (Followed(connection.listens(end)) for end in (connection.left, connection.right))
     numbers = _Numbers(next(iter(connection.syns[connection.left]), None))
     began = False
+    last: dict[Followed, Packet] = {}
+    """What reached each end last."""
     for one in connection.sent:
         packet, segment = one.packet, one.segment
         ours = one.source == connection.left
@@ -276,8 +278,10 @@ def _follow(connection: _Connection) -> _Numbers:
         packet.note = "; ".join(x for x in (one.fate, packet.note, word) if x)
         if sound or ours:
             sender.sends(segment, packet.time)
+            _know_better(last.get(sender), sender, ours)
         if sound and began and not (one.fate and ours):
             receiver.receives(segment, packet.time)
+            last[receiver] = packet
         if SYN in segment.flags and ours:
             numbers.left = numbers.left if left.iss is None else left.iss
         elif SYN in segment.flags:
@@ -287,6 +291,16 @@ def _follow(connection: _Connection) -> _Numbers:
             packet.peer_state = left.state if connection.left in connection.heard else None
             packet.server_state = right.state if connection.right in connection.heard else None
     return numbers
+
+
+def _know_better(packet: Packet | None, end: Followed, left: bool) -> None:
+    """What an end says now tells where `packet`, the last that reached it, has left it."""
+    if packet is None or end.heard is None:
+        return
+    if left and packet.peer_state is not None:
+        packet.peer_state = end.heard
+    elif not left and packet.server_state is not None:
+        packet.server_state = end.heard
 
 
 def _near(number: int | None) -> int | None:

@@ -31,6 +31,8 @@ class Followed:
         self.window = 0
         """The window field of its last segment."""
         self._worlds = [Endpoint(profile=p) for p in (RFC9293, MITIGATED, LINUX)]
+        self._heard: list[State] = []
+        """For each of them, where the last segment that reached it has left it."""
         self._listen_again()
         self._crossing: Segment | None = None
         """A SYN that came while nobody listened: if this end's own SYN comes next, the two have crossed."""
@@ -47,18 +49,27 @@ class Followed:
         return self._worlds[0].state
 
     @property
+    def heard(self) -> State | None:
+        """Where the last segment that reached it has left it, as what it has sent since tells."""
+        return self._heard[0] if self._heard else None
+
+    @property
     def iss(self) -> Seq | None:
         """The number of its SYN, None as long as none was seen."""
         return self._worlds[0].iss
 
     def sends(self, segment: Segment, now: float) -> None:
         """It was seen to send `segment`."""
-        self._worlds = [w for w in self._worlds if _can_send(w, segment)] or self._worlds
+        able = [i for i, world in enumerate(self._worlds) if _can_send(world, segment)]
+        if able:
+            self._worlds = [self._worlds[i] for i in able]
+            self._heard = [self._heard[i] for i in able] if self._heard else []
         self._worlds = [w.sent(segment, now, implied_calls=True) for w in self._worlds]
         self._answered = self._answered or SYN | ACK in segment.flags
         if SYN in segment.flags and self._crossing is not None:
             if ACK not in segment.flags:
                 self.receives(self._crossing, now)
+                self._heard = []  # it did not reach it where it stands, but later
             self._crossing = None
         if ACK in segment.flags:
             self.asked, self.window = segment.ack, segment.window
@@ -75,6 +86,7 @@ class Followed:
         if segment.flags & (SYN | ACK | RST) == SYN and self.state is State.CLOSED:
             self._crossing = segment
         worlds = [w.arrives(segment, now).endpoint for w in self._worlds]
+        self._heard = [w.state for w in worlds]
         # Nobody asks what its program has read: a long stream would only pile up there.
         self._worlds = [evolve(w, receive_buffer=EMPTY) if w.receive_buffer else w for w in worlds]
 

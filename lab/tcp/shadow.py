@@ -119,6 +119,7 @@ class Shadow:
             if segment.timestamps is not None:
                 world.stamps.add(segment.timestamps[0])
             self._take(world, outcome, now)
+            world.heard = world.endpoint.state
             world.forget_acknowledged()
 
     def make_ready(self, segment: Segment | None = None) -> None:

@@ -11,6 +11,7 @@ from lab.tcp.octets import EMPTY, Octets
 from lab.tcp.options import Kind
 from lab.tcp.segment import ACK, Segment
 from lab.tcp.sequence import Seq
+from lab.tcp.state import State
 
 REPEATED = 65536
 """Octets behind SND.UNA of which the text is kept: a repetition may begin before what it has to repeat."""
@@ -74,6 +75,8 @@ class World:
     choices: tuple[str, ...] = ()
     rule: str = ""
     why: str = ""
+    heard: State | None = None
+    """The state in which the lab's last segment has left it."""
     written: Octets = EMPTY
     """What the server's program has sent on this connection, from offset 1 + `forgotten` on."""
     forgotten: int = 0

@@ -390,6 +390,14 @@ def test_what_is_predicted_is_what_the_command_sends(
     assert hand.end().verdict in FINE
 
 
+def test_where_a_segment_left_the_server_is_told_as_its_answer_shows(hand: Hand) -> None:
+    """RFC 9293 lets a RST in the window reset; this server asks first (RFC 5961 §3), and so was never CLOSED."""
+    hand.do(*OPEN)
+    step = hand.do('send TCP(flags="R", seq=x+5)')
+    assert packets(step) == ["> R 5", "< A 1 1"]
+    assert [str(e.server_state) for e in step.entries if isinstance(e, Packet)] == ["ESTABLISHED", "ESTABLISHED"]
+
+
 @pytest.mark.parametrize("word", ["²", "--5", "1" * 5000, "٣"])
 def test_what_python_alone_takes_for_a_number_is_none(hand: Hand, word: str) -> None:
     hand.do("syn")
