@@ -38,8 +38,6 @@ class Play:
     """How many earlier lives of it stood, and were over before a program took them: a kernel gives them to it still."""
     missed: bool = False
     """Whether something that the server should have said was missed, and told."""
-    heard_of_end: bool = False
-    """Whether the program was told that the connection is gone: a kernel says so once."""
     lives: int = 0
     """How often it was opened from our end."""
 
@@ -64,10 +62,6 @@ class Play:
         """Whether the server's program does what the person says, and nothing else."""
         return self.connection.conversation.told
 
-    def hears(self, errno: str | None) -> None:
-        """A call of the program failed with that."""
-        self.heard_of_end = self.heard_of_end or errno in ("ECONNRESET", "EPIPE", "ECONNREFUSED", "ENOTCONN")
-
     def walks(self, entry: Packet | Call) -> None:
         """Note the states that both ends are in now, after `entry`."""
         states = (self.connection.peer_state, self.connection.server_state)
@@ -82,7 +76,7 @@ class Play:
         """Another life of the connection is one that no program has taken yet."""
         if now is State.SYN_RECEIVED and before in (State.CLOSED, State.LISTEN, State.TIME_WAIT):
             self.ended += self.stood and not self.taken
-            self.taken = self.stood = self.heard_of_end = False
+            self.taken = self.stood = False
             self.socket = None
         self.stood = self.stood or now in SYNCHRONIZED
 

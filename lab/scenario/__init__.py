@@ -15,7 +15,8 @@
     server.listen(**options) → listener    listener.accept(peer) → connection, .has_nothing(), .close()
     server.connect(peer) → connection      server.is_in(State.…), .leaves(State.…, after=, within=), .closed_port()
     connection.send(b"…"), .shutdown(), .close(), .abort(), .set(option, value), .get(option)
-    connection.receives(b"…"), .receives_end(), .receives_nothing(), .is_reset(), .is_refused(), .is_connected()
+    connection.receives(b"…"), .receives_end(), .receives_nothing()
+    connection.is_connected(), .is_refused(), .is_reset(), .is_given_up()
 
     peer.send(TCP(…), fragment=16)      in IPv4 fragments
     peer.sees_layers(("Ethernet", 14), ("IPv4", 20), …, frame=-1)      of what layers a frame is made

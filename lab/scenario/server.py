@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from lab.scenario.connection import Connection
     from lab.scenario.peer import Peer
 
+_END = ("ECONNRESET", "EPIPE", "ECONNREFUSED", "ENOTCONN", "ETIMEDOUT")
+"""Errors by which a program is told that its connection is gone."""
+
 
 class Server:
     """The machine that is tested: a kernel, and a program on it that does what the script says."""
@@ -261,6 +264,8 @@ class Socket:
         self.connection = connection
         self._socket = socket
         self._called = 0.0
+        self.told_of_end = False
+        """Whether the program was told that the connection is gone: a kernel says so once."""
 
     @property
     def socket(self) -> int:
@@ -274,13 +279,22 @@ class Socket:
     def send(self, data: bytes) -> None:
         """The program writes `data`."""
         agent = self._before()
-        agent.send(self.socket, data, timeout=PATIENCE)
+        try:
+            agent.send(self.socket, data, timeout=PATIENCE)
+        except AgentError as error:
+            self.told_of_end = self.told_of_end or error.errno in _END
+            raise
         self._after("send", f"send({_brief(data)})", lambda e: e.send(data, self.bench.now()), data)
 
     def shutdown(self) -> None:
-        """The program has nothing more to send, and goes on reading: the RFC's CLOSE (RFC 9293 §3.10.4)."""
+        """The program has nothing more to send, and goes on reading: the RFC's CLOSE (RFC 9293 §3.10.4).
+
+        In SYN-SENT it gives up its call with it.
+        """
         agent = self._before()
+        calling = self.connection.server_state is State.SYN_SENT
         agent.shutdown(self.socket, "write")
+        self.told_of_end = self.told_of_end or calling
         self._after("shutdown", "shutdown(SHUT_WR)", lambda e: e.shutdown(self.bench.now()))
 
     def close(self) -> None:
@@ -326,7 +340,10 @@ class Socket:
     # What the program is told
 
     def receives(self, data: bytes) -> None:
-        """The program reads exactly `data`, and nothing else is there behind it."""
+        """The program reads exactly `data`, and nothing else is there behind it.
+
+        Where the connection was reset meanwhile, its kernel may have flushed it (RFC 9293 §3.10.7.4), and says so.
+        """
         bench, got = self.bench, b""
         agent = self._before()
         try:
@@ -338,18 +355,37 @@ class Socket:
         except AgentError as error:
             if error.kind != "timeout" and error.errno is None:
                 raise
+            if not got and self._is_told_of_reset(error):
+                return
             observed = f"{_brief(got)}, then {error.errno or 'nothing'}"
             self._wrong("payload", _brief(data), observed, "the server's program does not get the data", "§3.10.3")
         bench.checks += 1
         if got != data:
             self._wrong("payload", _brief(data), _brief(got), "the server's program reads other data", "§3.10.3")
-        self.connection.conversation.server.call("receive", lambda e: e.receive(len(data)), bench.now())
+        self.connection.conversation.server.reads(len(data), bench.now())
         bench.say("check", f"program reads {_brief(data)}", self.connection.name)
         bench.pump()
 
     def receives_end(self) -> None:
-        """The program reads the end of the stream: the peer's FIN (RFC 9293 §3.10.4, MUST-12)."""
-        self._reads(b"", True, "the end of the stream")
+        """The program reads the end of the stream: the peer's FIN (RFC 9293 §3.10.4, MUST-12).
+
+        Where a RST came behind the FIN, it may be told of the reset instead (RFC 9293 §3.10.7.4).
+        """
+        agent = self._before()
+        try:
+            got, end = agent.receive(self.socket, 65536, timeout=PATIENCE)
+        except AgentError as error:
+            if self._is_told_of_reset(error):
+                return
+            observed = error.errno or "nothing"
+        else:
+            if end and not got:
+                self._held("program reads the end of the stream")
+                return
+            observed = _brief(got)
+        self._wrong(
+            "payload", "the end of the stream", observed, "the server's program does not read what was sent", "§3.10.3"
+        )
 
     def receives_nothing(self) -> None:
         """Reading would wait: there is nothing to read now, and no end."""
@@ -369,16 +405,25 @@ class Socket:
 
     def is_reset(self) -> None:
         """The program is told that the connection was reset, not that it ended (RFC 9293 §3.6, MUST-12)."""
-        self._fails("ECONNRESET", "connection reset")
+        self._fails("ECONNRESET", "connection reset", "§3.10.7.4")
+
+    def is_given_up(self) -> None:
+        """The program is told that nobody has answered for too long (RFC 9293 §3.8.3, §3.10.8)."""
+        self._fails("ETIMEDOUT", "connection aborted due to user timeout", "§3.10.8")
 
     def is_refused(self) -> None:
-        """connect() has failed: the peer refused (RFC 9293 §3.10.7.3)."""
+        """connect() has failed: the peer refused (RFC 9293 §3.10.7.3, §3.10.7.4).
+
+        The document tells the user "connection reset" in SYN-SENT and "connection refused" in SYN-RECEIVED, a kernel
+        its program the reverse: either word will do.
+        """
         self.bench.settle()
         try:
             _agent(self.bench).connected(self.socket, timeout=PATIENCE)
         except AgentError as error:
-            if error.errno == "ECONNREFUSED":
-                self._held("program is told: connection refused")
+            if error.errno in ("ECONNREFUSED", "ECONNRESET"):
+                self.told_of_end = True
+                self._held(f"program is told: connection {error.errno.removeprefix('ECONN').lower()}")
                 return
             observed = error.errno or error.message
         else:
@@ -394,33 +439,31 @@ class Socket:
             self._wrong("state", "connected", error.errno or error.message, "connect() has not succeeded", "§3.10.7.3")
         self._held("program is connected")
 
-    def _fails(self, errno: str, words: str) -> None:
+    def _is_told_of_reset(self, error: AgentError) -> bool:
+        """Whether the program is told of a reset that there was, before it has read what had come.
+
+        "All segment queues should be flushed" (RFC 9293 §3.10.7.4, second); many stacks let a program read first.
+        """
+        ended = self.connection.conversation.server.best.ended
+        if error.errno != "ECONNRESET" or ended is None or ended.notice != "connection reset":
+            return False
+        self.told_of_end = True
+        self._held("program is told: connection reset")
+        return True
+
+    def _fails(self, errno: str, words: str, section: str) -> None:
         self.bench.settle()
         try:
             data, end = _agent(self.bench).receive(self.socket, 65536, timeout=PATIENCE)
         except AgentError as error:
             if error.errno == errno:
+                self.told_of_end = True
                 self._held(f"program is told: {words}")
                 return
             observed = error.errno or error.message
         else:
             observed = "the end of the stream" if end and not data else _brief(data)
-        self._wrong("state", words, observed, "the server's program is not told what happened", "§3.10.7.4")
-
-    def _reads(self, data: bytes, end: bool, words: str) -> None:
-        bench = self.bench
-        agent = self._before()
-        try:
-            got, ended = agent.receive(self.socket, 65536, timeout=PATIENCE)
-        except AgentError as error:
-            got, ended = b"", False
-            words_got = error.errno or "nothing"
-        else:
-            words_got = "the end of the stream" if ended and not got else _brief(got)
-        bench.checks += 1
-        if (got, ended) != (data, end):
-            self._wrong("payload", words, words_got, "the server's program does not read what was sent", "§3.10.3")
-        bench.say("check", f"program reads {words}", self.connection.name)
+        self._wrong("state", words, observed, "the server's program is not told what happened", section)
 
     def _held(self, text: str) -> None:
         self.bench.checks += 1

@@ -19,7 +19,7 @@ from lab.tcp.outcome import CallError
 from lab.tcp.profile import Profile
 from lab.tcp.segment import ACK, PSH, RST, SYN, Segment, letters
 from lab.tcp.state import State
-from lab.tcp.world import Finding, Owed, Sight, World
+from lab.tcp.world import GONE, Ended, Finding, Owed, Sight, World
 
 EXPIRY_SLACK = 0.9
 """A timer of the server may be seen to end this much of its length early: clocks tick coarsely."""
@@ -94,6 +94,20 @@ class Shadow:
                 self._begin_stream(world)
                 world.edge = world.first_syn = None
 
+    def reads(self, size: int, now: float) -> None:
+        """The server's program reads so many octets; of a connection that is gone, those that had come before.
+
+        Raises CallError where there are none, as `call` does.
+        """
+        if self.best.ended is None:
+            self.call("receive", lambda end: end.receive(size), now)
+        elif len(self.best.last.receive_buffer) < size:
+            raise CallError("connection does not exist")
+        for world in self.worlds:
+            if world.ended is not None:
+                left = world.last.receive_buffer.without(size)
+                world.ended = Ended(evolve(world.last, receive_buffer=left), world.ended.notice)
+
     def keep_alive(self) -> None:
         """The program has switched keep-alive on (RFC 9293 §3.8.4, MAY-5); an untold one may have done so anyway."""
         self._explainer.keep_alive = True
@@ -145,7 +159,7 @@ class Shadow:
 
     @staticmethod
     def _begin_stream(world: World) -> None:
-        world.written, world.forgotten, world.finished = EMPTY, 0, False
+        world.written, world.forgotten, world.finished, world.ended = EMPTY, 0, False, None
         world.sent_at, world.high, world.recover, world.ahead_since = (), 1, None, None
         world.wide_updates = 0
 
@@ -156,10 +170,10 @@ class Shadow:
                     world.endpoint = Endpoint(profile=world.endpoint.profile).open_passive().endpoint
 
     def _take(self, world: World, outcome: Outcome, now: float) -> None:
-        world.endpoint = outcome.endpoint
+        world.becomes(outcome.endpoint, outcome.notices)
         world.rule, world.why = outcome.rule, outcome.why
         world.choices = tuple(dict.fromkeys((*world.choices, *outcome.choices)))
-        if world.endpoint.state in (State.CLOSED, State.LISTEN):
+        if world.endpoint.state in GONE:
             # What a connection still owed is no longer owed once it is gone; what its end provokes is.
             world.note_overtaken(world.owed, now)
             world.owed = ()
@@ -313,8 +327,9 @@ class Shadow:
     @staticmethod
     def _give_up(world: World, observed: State) -> None:
         """The kernel has let go of a connection that the model still had: a timer ran out."""
-        if observed is State.CLOSED and world.endpoint.state not in (State.CLOSED, State.LISTEN):
-            world.endpoint = Endpoint(profile=world.endpoint.profile)
+        if observed is State.CLOSED and world.endpoint.state not in GONE:
+            told = () if world.endpoint.state is State.TIME_WAIT else ("connection aborted due to user timeout",)
+            world.becomes(Endpoint(profile=world.endpoint.profile), told)
             world.owed = ()
             world.why, world.rule = "its timer ran out", "RFC 9293 §3.10.8"
 
@@ -328,7 +343,7 @@ class Shadow:
         if segment.timestamps is not None:
             world.last_stamp = segment.timestamps[0]
         stood = world.endpoint.state is not State.CLOSED
-        world.endpoint = world.endpoint.sent(segment, now)
+        world.becomes(world.endpoint.sent(segment, now))
         if RST in segment.flags:
             if stood and world.endpoint.state is State.CLOSED and not self.told:
                 world.owed = ()  # the program has aborted: what its end still owed, nobody owes any more

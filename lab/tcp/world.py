@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from lab.tcp.endpoint import Endpoint, Reply
@@ -12,6 +12,9 @@ from lab.tcp.options import Kind
 from lab.tcp.segment import ACK, Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
+
+GONE = (State.CLOSED, State.LISTEN)
+"""Where an end holds no connection."""
 
 REPEATED = 65536
 """Octets behind SND.UNA of which the text is kept: a repetition may begin before what it has to repeat."""
@@ -66,6 +69,16 @@ class Owed:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A connection that is gone."""
+
+    endpoint: Endpoint
+    """As it was last: what had come by then a program may still read."""
+    notice: str
+    """What ended it, in the document's words for the user, "connection reset" …; "" where both ends had closed."""
+
+
 @dataclass
 class World:
     """One profile that could be the server's, and what has been seen of the connection if it is."""
@@ -110,12 +123,25 @@ class World:
     recover: int | None = None
     """The offset that ends what was seen when the lab first asked: an ACK below it asks again (RFC 6582 §3.2)."""
     last_sent: float = 0.0
+    ended: Ended | None = None
+    """The connection that there was, as long as no other has begun."""
     ahead_since: float | None = None
     """When the server's kernel was first seen to be further than its segments tell: untold programs only."""
 
     def copy(self) -> World:
         """Another that goes its own way from here."""
         return evolve(self)
+
+    def becomes(self, endpoint: Endpoint, notices: Sequence[str] = ()) -> None:
+        """The endpoint after something has happened, of which the user was told by `notices`."""
+        if endpoint.state in GONE and self.endpoint.state not in GONE:
+            self.ended = Ended(self.endpoint, notices[-1] if notices else "")
+        self.endpoint = endpoint
+
+    @property
+    def last(self) -> Endpoint:
+        """The endpoint; of a connection that is gone, what it was last."""
+        return self.ended.endpoint if self.ended else self.endpoint
 
     @property
     def written_end(self) -> int:

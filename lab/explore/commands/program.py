@@ -8,7 +8,6 @@ from lab.explore.play import Play
 from lab.explore.script.scribe import argument
 from lab.explore.session import Session
 from lab.scenario.server import Socket
-from lab.server.client import AgentError
 from lab.tcp.state import SYNCHRONIZED, State
 
 
@@ -89,37 +88,34 @@ def send(session: Session, rest: str) -> None:
         raise CommandError("no octets to send", 'say which: `server send "hello"`')
     play, socket = _socket(session)
     _code(session, play, f"send({argument(text)})")
-    try:
-        socket.send(text)
-    except AgentError as error:
-        play.hears(error.errno)
-        raise
+    socket.send(text)
 
 
 def recv(session: Session, rest: str) -> None:
     """recv(): the program reads what has come, and it must be what was sent."""
     play, socket = _socket(session)
-    end = play.connection.conversation.server.best.endpoint
-    if end.receive_buffer:
-        waiting = bytes(end.receive_buffer)
+    if socket.told_of_end:
+        raise CommandError("the program was told already that the connection is gone", "`server close` lets go of it")
+    server = play.connection.conversation.server.best
+    if server.last.receive_buffer:  # what had come before a RST may be read behind it
+        waiting = bytes(server.last.receive_buffer)
         _code(session, play, f"receives({argument(waiting)})")
         socket.receives(waiting)
-    elif end.fin_received:
+    elif server.last.fin_received:
         _code(session, play, "receives_end()")
         socket.receives_end()
-    elif end.state in (State.CLOSED, State.LISTEN) and not play.heard_of_end:
-        play.heard_of_end = True
-        if play.stood:
-            _code(session, play, "is_reset()")
-            socket.is_reset()
-        else:  # it has called, and was refused
-            _code(session, play, "is_refused()")
-            socket.is_refused()
-    elif play.heard_of_end:
-        raise CommandError("the program was told already that the connection is gone", "`server close` lets go of it")
-    else:
+    elif server.ended is None:
         _code(session, play, "receives_nothing()")
         socket.receives_nothing()
+    elif server.ended.notice == "connection aborted due to user timeout":
+        _code(session, play, "is_given_up()")
+        socket.is_given_up()
+    elif not play.stood:
+        _code(session, play, "is_refused()")
+        socket.is_refused()
+    else:
+        _code(session, play, "is_reset()")
+        socket.is_reset()
 
 
 def shutdown(session: Session, rest: str) -> None:

@@ -1,0 +1,141 @@
+"""What the server's program is told at the end of a connection: an honest kernel is believed, another is found out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hand import FINE, Hand, calls, conforms
+
+from lab.scenario.record import Verdict
+from lab.server.client import AgentError
+from lab.server.protocol import ErrorKind
+from lab.testbed.sandbox import Sandboxes
+
+ACCEPTED = ("syn", "ack", "server accept")
+CALLED = ("server connect", "synack")
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        ((*ACCEPTED, 'data "hello"', "rst"), ["program reads b'hello'", "program is told: connection reset"]),
+        ((*CALLED, 'data "hello"', "rst"), ["program reads b'hello'", "program is told: connection reset"]),
+        ((*ACCEPTED, "rst"), ["program is told: connection reset"]),
+        ((*ACCEPTED, "server shutdown", "ack", "rst"), ["program is told: connection reset"]),
+        ((*ACCEPTED, "fin", "rst"), ["program reads the end of the stream"]),
+        ((*ACCEPTED, "fin", "server recv", "rst"), ["program reads the end of the stream"]),
+        ((*CALLED, "fin", "rst"), ["program reads the end of the stream"]),
+        ((*ACCEPTED, 'data "x"', "fin", "rst"), ["program reads b'x'", "program reads the end of the stream"]),
+        ((*ACCEPTED, "fin", "server shutdown", "ack"), ["program reads the end of the stream"]),
+        ((*ACCEPTED, "fin", "server shutdown", "rst"), ["program reads the end of the stream"]),
+        (
+            (*ACCEPTED, 'data "x"', "fin", "server shutdown", "ack"),
+            ["program reads b'x'", "program reads the end of the stream", "program reads the end of the stream"],
+        ),
+        (("server connect", "syn", "rst"), ["program is told: connection reset"]),
+        (("server connect", 'send TCP(flags="S", seq=x)', "rst"), ["program is told: connection reset"]),
+        (("server connect", "rst"), ["program is told: connection refused"]),
+    ],
+)
+def test_what_had_come_is_read_before_the_end_is_told(
+    hand: Hand, sandboxes: Sandboxes, before: tuple[str, ...], told: list[str]
+) -> None:
+    """As this kernel has it: what it had acknowledged its program may read, also behind a RST."""
+    hand.do(*before)
+    for sentence in told:
+        assert calls(hand.do("server recv")) == [sentence]
+    assert hand.end().verdict in FINE
+    conforms(hand.saved(hand.out / "told.py"), sandboxes, seeds=(7,))
+
+
+def test_what_lies_unread_is_kept_for_a_connection_that_is_accepted_late(hand: Hand) -> None:
+    hand.do("syn", "ack", 'data "x"', "rst", "new", "syn", "ack", "server accept", "switch A")
+    assert calls(hand.do("server recv")) == ["program reads b'x'"]
+    assert calls(hand.do("server recv")) == ["program is told: connection reset"]
+    assert hand.end().verdict in FINE
+
+
+def test_of_a_later_life_nothing_is_read_that_came_in_the_first(hand: Hand) -> None:
+    hand.do(*ACCEPTED, 'data "x"', "rst", "syn", "ack", "server accept")
+    assert calls(hand.do("server recv")) == ["program has nothing to read"]
+    assert hand.end().verdict in FINE
+
+
+def test_a_program_that_gives_up_its_own_call_was_not_refused(hand: Hand, sandboxes: Sandboxes) -> None:
+    """CLOSE in SYN-SENT deletes the TCB (RFC 9293 §3.10.4): nobody has refused anything."""
+    hand.do("server connect", "server shutdown")
+    assert "was told already that the connection is gone" in hand.refused("server recv")
+    hand.do("server close")
+    assert hand.end().verdict in FINE
+    conforms(hand.saved(hand.out / "given_up.py"), sandboxes, seeds=(7,))
+
+
+def test_a_call_that_nobody_answers_ends_by_a_timer(sandboxes: Sandboxes, tmp_path: Path) -> None:
+    """A second and two, and the kernel gives up (RFC 9293 §3.8.3): no refusal either."""
+    few = {"net.ipv4.tcp_syn_retries": "1", "net.ipv4.tcp_syn_linear_timeouts": "0"}
+    with Hand(sandboxes, tmp_path, sysctls=few) as hand:
+        hand.do("server connect", "wait 3.5")
+        assert hand.states[1] == "CLOSED"
+        assert calls(hand.do("server recv")) == ["program is told: connection aborted due to user timeout"]
+        assert hand.end().verdict in FINE
+
+
+Told = tuple[bytes, bool] | str
+
+
+@pytest.mark.parametrize(
+    ("before", "says", "field"),
+    [
+        ((*ACCEPTED, 'data "hello"', "rst"), (b"", True), "payload"),
+        ((*ACCEPTED, 'data "hello"', "rst"), (b"hallo", False), "payload"),
+        ((*ACCEPTED, 'data "hello"'), "ECONNRESET", "payload"),
+        ((*ACCEPTED, "rst"), (b"", True), "state"),
+        ((*ACCEPTED, "rst"), (b"x", False), "state"),
+        ((*ACCEPTED, "fin"), "ECONNRESET", "payload"),
+        ((*ACCEPTED, "fin", "rst"), (b"x", False), "payload"),
+        ((*ACCEPTED, "fin", "rst"), "ETIMEDOUT", "payload"),
+        ((*ACCEPTED, "fin", "server shutdown", "ack"), "ECONNRESET", "payload"),
+        ((*ACCEPTED, 'data "x"', "fin", "server shutdown", "ack"), "ECONNRESET", "payload"),
+    ],
+)
+def test_a_kernel_that_tells_another_end_is_found_out(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...], says: Told, field: str
+) -> None:
+    hand.do(*before)
+    _says(hand, monkeypatch, says)
+    problems = hand.do("server recv").problems
+    assert [(p.field, p.witness, p.verdict) for p in problems] == [(field, "program", Verdict.VIOLATES)]
+
+
+@pytest.mark.parametrize("before", [("rst",), ("syn", "rst")])
+def test_a_call_that_stands_though_it_was_refused_is_found_out(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...]
+) -> None:
+    hand.do("server connect", *before)
+    monkeypatch.setattr(hand.session.testbed.agent, "connected", lambda *_, **__: None)
+    assert [(p.field, p.observed) for p in hand.do("server recv").problems] == [("state", "connected")]
+
+
+@pytest.mark.parametrize("came", [('data "hello"',), ("fin",), ('data "hello"', "fin")])
+def test_a_kernel_that_flushes_what_had_come_is_believed(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, came: tuple[str, ...]
+) -> None:
+    """ "All segment queues should be flushed", and outstanding RECEIVEs answered "reset" (RFC 9293 §3.10.7.4)."""
+    hand.do(*ACCEPTED, *came, "rst")
+    _says(hand, monkeypatch, "ECONNRESET")
+    assert calls(hand.do("server recv")) == ["program is told: connection reset"]
+    assert "was told already that the connection is gone" in hand.refused("server recv")
+    assert hand.end().verdict in FINE
+
+
+def _says(hand: Hand, monkeypatch: pytest.MonkeyPatch, says: Told) -> None:
+    """From now on the kernel answers every recv() so."""
+
+    def receive(*_: Any, **__: Any) -> tuple[bytes, bool]:
+        if isinstance(says, str):
+            raise AgentError(ErrorKind.OS, says, "as the test has it")
+        return says
+
+    monkeypatch.setattr(hand.session.testbed.agent, "receive", receive)
