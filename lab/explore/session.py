@@ -479,6 +479,6 @@ class Session:
 
 
 def _reached(play: Play) -> int:
-    """How many of our numbers have reached the server in order: the rest it has dropped, or keeps behind a gap."""
-    end = play.connection.conversation.server.best.endpoint
-    return end.rcv_nxt.ahead_of(play.connection.peer_isn) if end.irs is not None else 0
+    """How many of our numbers the server has taken for sure: the rest it has dropped, or keeps behind a gap."""
+    ends = [world.endpoint for world in play.connection.conversation.server.worlds]
+    return min(end.rcv_nxt.ahead_of(play.connection.peer_isn) if end.irs is not None else 0 for end in ends)

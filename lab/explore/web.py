@@ -39,7 +39,13 @@ class Stream:
         if FIN in segment.flags and self.fin is None:
             self.fin = start + len(segment.payload)
         if segment.payload and sum(map(len, self.held.values())) < MOST_HELD:
-            self.held[start] = max(self.held.get(start, b""), segment.payload, key=len)
+            # What was there in its turn and is still there was refused: then what comes in its place counts.
+            known = self.held.get(start, b"") if start > self.at else b""
+            self.held[start] = max(known, segment.payload, key=len)
+        return self.more(reached)
+
+    def more(self, reached: int | None = None) -> bytes:
+        """What is in order by now, `reached` as above."""
         taken = b""
         while (first := next((s for s in sorted(self.held) if s <= self.at), None)) is not None:
             piece = self.held[first][self.at - first :]
@@ -84,9 +90,10 @@ class Web:
         segment = packet.segment
         if segment is None:
             return
+        # Whether the server has taken our last segment is sometimes told by its answer alone.
+        if data := self.ours.takes(packet, reached) if packet.sender == "peer" else self.ours.more(reached):
+            self.dialogue.client_sends(data, packet.time)
         if packet.sender == "peer":
-            if data := self.ours.takes(packet, reached):
-                self.dialogue.client_sends(data, packet.time)
             if self.ours.ended or RST in segment.flags:
                 self.dialogue.client_ends(packet.time, reset=RST in segment.flags)
             return

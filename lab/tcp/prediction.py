@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from lab.tcp.arrivals import ways
 from lab.tcp.conversation import Conversation
 from lab.tcp.debts import after_sending, after_taking
 from lab.tcp.endpoint import Endpoint
@@ -72,7 +73,7 @@ def predict(
         bad = [(w, Outcome(w.endpoint, (), "RFC 9293 §3.1", _BAD_CHECKSUM)) for w in server.worlds]
         return _answers(bad, lab, now)
     server.make_ready(segment)
-    return _answers([(w, w.endpoint.arrives(segment, now)) for w in server.worlds], lab, now)
+    return _answers([(w, o) for w in server.worlds for o in ways(w.endpoint, segment, now)], lab, now)
 
 
 _NOTHING_NEW = "it brings nothing new and asks for no answer"

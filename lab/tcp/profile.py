@@ -96,7 +96,7 @@ CHOICES: dict[str, Choice] = {
         Choice(
             "ack-range-fast-path",
             "deviates",
-            "Text in sequence is taken before its acknowledgment, though too old, is looked at and answered.",
+            "Text in sequence may be taken before its acknowledgment, though too old, is looked at and answered.",
             "RFC 5961 §5.2",
             "Linux tcp_rcv_established: header prediction",
             ("5961-5.2-ack-range", "5961-5.2-ack-reply"),
@@ -450,6 +450,11 @@ CHOICES: dict[str, Choice] = {
     )
 }
 """All choices by id."""
+
+OCCASIONAL = frozenset({"ack-range-fast-path"})
+"""Choices that a stack makes now and not the next time, by what nobody outside can see: the memory that a socket has at
+hand (Linux leaves its header prediction where sk_forward_alloc is too small).
+"""
 
 
 @dataclass(frozen=True, slots=True)

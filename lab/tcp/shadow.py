@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 
+from lab.tcp.arrivals import ways
 from lab.tcp.endpoint import Endpoint, Outcome
 from lab.tcp.evolve import evolve
 from lab.tcp.explain import CROSSING, Explainer
@@ -115,10 +116,11 @@ class Shadow:
     def receives(self, segment: Segment, now: float) -> None:
         """A sound segment of the lab's reaches the server."""
         self.make_ready(segment)
-        for world in self.worlds:
+        taken = self._ways(segment, now)
+        self.worlds = [world for world, _ in taken]
+        for world, outcome in taken:
             before = world.endpoint
             world.note_asking(segment)
-            outcome = before.arrives(segment, now)
             new_life = SYN in segment.flags and outcome.endpoint.irs != before.irs
             if new_life and outcome.endpoint.state is State.SYN_RECEIVED and before.state is not State.SYN_SENT:
                 self._begin_stream(world)
@@ -135,6 +137,17 @@ class Shadow:
             self._take(world, outcome, now)
             world.heard = world.endpoint.state
             world.forget_acknowledged()
+
+    def _ways(self, segment: Segment, now: float) -> list[tuple[World, Outcome]]:
+        """Each world, with what the segment brings there; where it may bring this or that, both are followed."""
+        found: list[tuple[World, Outcome]] = []
+        room = MOST_WORLDS - len(self.worlds)
+        for world in self.worlds:
+            first, *others = ways(world.endpoint, segment, now)
+            found.append((world, first))
+            found += [(world.copy(), other) for other in others[: max(0, room)]]
+            room -= len(others)
+        return found
 
     def make_ready(self, segment: Segment | None = None) -> None:
         """What is done before a segment or a call reaches the server: its program listens on, and may have read."""

@@ -8,8 +8,10 @@ import pytest
 
 from lab.tcp import options
 from lab.tcp.conversation import Conversation
+from lab.tcp.profile import LINUX
 from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
 from lab.tcp.sequence import Seq
+from lab.tcp.shadow import MOST_WORLDS
 from lab.tcp.state import State
 from lab.tcp.world import Sight
 
@@ -464,3 +466,57 @@ def test_two_repeats_are_two_answers() -> None:
         talk.peer_sends(hello, at)
     assert talk.server_sends(Segment(ACK, Y + 1, X + 6), 1.003).finding is None
     assert talk.server.settle(2.0) is not None
+
+
+# What a stack does at times and at times not
+
+
+def old_ack_with_text(*, answers: tuple[int, ...]) -> list[Sight]:
+    """Linux in ESTABLISHED has taken "llo"; "hello" with an ACK of its ISS follows, as often as there are answers.
+
+    Each answer is an ACK, of so many octets of text in all.
+    """
+    talk = Conversation((LINUX,))
+    talk.server.listen()
+    talk.peer_sends(Segment(SYN, X), 0.0)
+    talk.server_sends(SYN_ACK, 0.0)
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1), 0.0)
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1, payload=b"llo"), 0.0)
+    assert talk.server_sends(Segment(ACK, Y + 1, X + 4, window=1000), 0.0).finding is None
+    sights, seq = [], X + 4
+    for taken in answers:
+        talk.peer_sends(Segment(ACK, seq, Y, payload=b"hello"), 0.1)
+        seq = X + 1 + taken
+        sights.append(talk.server_sends(Segment(ACK, Y + 1, seq, window=1000), 0.1))
+    return sights
+
+
+@pytest.mark.parametrize("answers", [(3,), (8,), (3, 8, 8, 13), (8, 8, 13, 13)])
+def test_linux_may_take_text_before_it_looks_at_an_old_ack_or_drop_both(answers: tuple[int, ...]) -> None:
+    assert [sight.finding for sight in old_ack_with_text(answers=answers)] == [None] * len(answers)
+
+
+@pytest.mark.parametrize("answers", [(4,), (7,), (9,), (2,), (3, 6), (8, 12), (8, 3)])
+def test_text_under_an_old_ack_is_taken_whole_or_not_at_all(answers: tuple[int, ...]) -> None:
+    wrong(old_ack_with_text(answers=answers)[-1], "ack", "acknowledgement number is")
+
+
+def test_text_under_an_old_ack_is_answered() -> None:
+    talk = Conversation((LINUX,))
+    talk.server.listen()
+    for segment in (Segment(SYN, X), Segment(ACK, X + 1, Y + 1), Segment(ACK, X + 1, Y + 1, payload=b"llo")):
+        talk.peer_sends(segment, 0.0)
+        if SYN in segment.flags:
+            talk.server_sends(SYN_ACK, 0.0)
+    talk.server_sends(Segment(ACK, Y + 1, X + 4, window=1000), 0.0)
+    talk.peer_sends(Segment(ACK, X + 4, Y, payload=b"hello"), 0.1)
+    missing = talk.server.settle(0.1)
+    assert missing is not None
+    assert missing.field == "silence"
+
+
+def test_worlds_do_not_pile_up_where_nothing_is_answered() -> None:
+    talk = opened()
+    for _ in range(20):
+        talk.peer_sends(Segment(ACK, X + 1, Y, payload=b"hello"), 0.1)
+    assert len(talk.server.worlds) <= MOST_WORLDS

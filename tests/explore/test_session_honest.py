@@ -1,0 +1,45 @@
+"""What a kernel takes otherwise than the plain text has it, by leave of some document: it is not blamed for that."""
+
+from __future__ import annotations
+
+import pytest
+from hand import FINE, Hand, packets
+
+from lab.explore.web import Stream
+from lab.scenario.record import Packet
+from lab.tcp.segment import ACK, Segment
+from lab.tcp.sequence import Seq
+
+OPEN = ("syn", "ack", "server accept")
+
+
+# An old acknowledgment with text (RFC 5961 §5.2)
+
+
+@pytest.mark.parametrize("between", [(), ("server recv",)])
+def test_text_under_an_old_ack_is_taken_or_dropped(hand: Hand, between: tuple[str, ...]) -> None:
+    hand.do(*OPEN, 'data "llo"', *between)
+    seen = packets(hand.do('send TCP(flags="A", ack=y)/b"hello"'))
+    assert seen in (["> A 4 0 hello", "< A 1 4"], ["> A 4 0 hello", "< A 1 9"])
+    hand.do('data "hello"', "server recv", 'send TCP(flags="A", ack=y)/b"hello"', "server recv")
+    assert hand.end().verdict in FINE
+
+
+def test_a_service_does_not_owe_an_answer_to_what_its_kernel_has_dropped(hand: Hand) -> None:
+    hand.do("new ws", "ws open", "ack", 'ws text "hi"', "ack")
+    # A frame that is not masked fails the connection (RFC 6455 §5.1), if it is taken.
+    hand.do(r'send TCP(flags="A", ack=y)/b"\x81\x02hi"')
+    assert hand.end().verdict in FINE
+
+
+def test_what_was_dropped_gives_way_to_what_comes_in_its_place() -> None:
+    def segment(seq: int, payload: bytes) -> Packet:
+        return Packet(1, 0.0, 0.0, "peer", b"", Segment(ACK, Seq(seq), payload=payload), seq=seq)
+
+    stream = Stream()
+    assert stream.takes(segment(1, b"dropped"), reached=1) == b""
+    assert stream.more(reached=1) == b""
+    assert stream.takes(segment(6, b" there"), reached=1) == b""
+    assert stream.takes(segment(1, b"taken"), reached=12) == b"taken there"
+    assert stream.takes(segment(12, b"!"), reached=12) == b""
+    assert stream.more(reached=13) == b"!"
