@@ -79,6 +79,14 @@ def set_option(target: socket.socket, name: str, value: int | str | list[int]) -
             raise CallError(ErrorKind.ARGUMENT, f"{name} takes a whole number of 32 bits") from None
 
 
+def urgent_inline(target: socket.socket) -> None:
+    """Has all octets come in the stream, and what a listener accepts after it (RFC 6093 §6).
+
+    Otherwise the kernel takes the one before the urgent pointer out of it, which no RFC does (RFC 9293 §3.8.5).
+    """
+    target.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+
+
 def get_option(target: socket.socket, name: str) -> int | str | list[int] | dict[str, int]:
     """An option's value in the form in which `set_option` takes it; `TCP_INFO` as its fields by name."""
     level, number = number_of(name)

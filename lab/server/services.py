@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from lab.server import options
 from lab.server.words import Words
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def listening(family: socket.AddressFamily, host: str, port: int, backlog: int =
     """A listening socket of one family. Port 0: the kernel chooses. Raises OSError."""
     listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
+        options.urgent_inline(listener)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if port:

@@ -360,6 +360,7 @@ def _open(family: str, chosen: dict[str, Any]) -> socket.socket:
     """A TCP socket of that family, IPv6 only where it is IPv6, with the options set before bind and listen."""
     opened = socket.socket(FAMILIES[family], socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
+        options.urgent_inline(opened)
         if family == "ipv6":
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         for name, value in chosen.items():

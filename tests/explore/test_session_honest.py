@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hand import FINE, Hand, packets
+from hand import FINE, Hand, calls, packets
 
 from lab.explore.web import Stream
-from lab.scenario.record import Packet
+from lab.scenario.record import Packet, Verdict
 from lab.tcp.segment import ACK, Segment
 from lab.tcp.sequence import Seq
 
@@ -43,3 +43,37 @@ def test_what_was_dropped_gives_way_to_what_comes_in_its_place() -> None:
     assert stream.takes(segment(1, b"taken"), reached=12) == b"taken there"
     assert stream.takes(segment(12, b"!"), reached=12) == b""
     assert stream.more(reached=13) == b"!"
+
+
+# Urgent data (RFC 9293 §3.8.5), which a socket's program reads in their place (RFC 6093 §6)
+
+URGENT = [
+    ('send TCP(flags="UPA")', 'data "hello"'),
+    ('send TCP(flags="UPA", urgptr=1)/b"hello"',),
+    ('send TCP(flags="UPA", urgptr=5)/b"hello"',),
+    ('send TCP(flags="UPA", urgptr=2)/b"he"', 'send TCP(flags="UPA", urgptr=9)/b"llo"'),
+]
+
+
+@pytest.mark.parametrize("lines", URGENT)
+@pytest.mark.parametrize("opening", [OPEN, ("server connect", "synack")])
+def test_no_octet_is_lost_for_being_urgent(hand: Hand, opening: tuple[str, ...], lines: tuple[str, ...]) -> None:
+    hand.do(*opening, *lines)
+    assert calls(hand.do("server recv")) == ["program reads b'hello'"]
+    assert hand.end().verdict in FINE
+
+
+def test_a_service_reads_urgent_data_in_their_place(hand: Hand) -> None:
+    hand.do("new ws", "ws open", "ack")
+    # A masked text: without the octet before the urgent pointer it would be no frame (RFC 6455 §5.2).
+    hand.do(r'send TCP(flags="UPA", urgptr=2)/b"\x81\x82\0\0\0\0hi"')
+    assert hand.end().verdict in FINE
+
+
+def test_a_program_that_loses_an_urgent_octet_is_found_out(hand: Hand) -> None:
+    hand.do(*OPEN)
+    socket = hand.session.hand.socket
+    assert socket is not None
+    socket.set("SO_OOBINLINE", 0)
+    (problem,) = hand.do('send TCP(flags="UPA", urgptr=1)/b"hello"', "server recv").problems
+    assert (problem.verdict, problem.field) == (Verdict.VIOLATES, "payload")
