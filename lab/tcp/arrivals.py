@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lab.tcp import synchronized
 from lab.tcp.calls import started
 from lab.tcp.evolve import evolve
 from lab.tcp.outcome import Outcome
-from lab.tcp.profile import OCCASIONAL
 from lab.tcp.reaction import Reaction, make, offer_of, offer_to_make
 from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
 from lab.tcp.sequence import Seq
@@ -32,22 +30,6 @@ def arrives(end: Endpoint, segment: Segment, now: float) -> Outcome:
     else:
         synchronized.arrives(r, segment)
     return r.outcome()
-
-
-def ways(end: Endpoint, segment: Segment, now: float) -> tuple[Outcome, ...]:
-    """SEGMENT ARRIVES at an end that somebody else drives: each way in which it may take the segment, plainest first.
-
-    They are more than one where a choice is at work that this stack makes at times and at times not (`OCCASIONAL`).
-    """
-    outcome = arrives(end, segment, now)
-    made = OCCASIONAL.intersection(outcome.choices)
-    if not made:
-        return (outcome,)
-    without = evolve(end, profile=replace(end.profile, choices=end.profile.choices - made))
-    others = [
-        replace(other, endpoint=evolve(other.endpoint, profile=end.profile)) for other in ways(without, segment, now)
-    ]
-    return (*(o for o in others if (o.endpoint, o.replies) != (outcome.endpoint, outcome.replies)), outcome)
 
 
 def _closed(r: Reaction, segment: Segment) -> None:

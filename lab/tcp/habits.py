@@ -195,6 +195,7 @@ def _reopens(r: Reaction, segment: Segment) -> bool:
         return False
     r.chose("time-wait-reopen")
     if FIN in segment.flags and end.profile.has("syn-fin-dropped"):
+        r.chose("syn-fin-dropped")
         r.explain("TIME-WAIT gives way to a SYN, which the listener drops since it carries a FIN as well")
         r.end_connection(Event.GAVE_WAY)
         return True

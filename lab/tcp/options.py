@@ -19,6 +19,10 @@ class Kind(IntEnum):
     SACK_PERMITTED = 4
     SACK = 5
     TIMESTAMPS = 8
+    MD5_SIGNATURE = 19
+    """RFC 2385."""
+    AUTHENTICATION = 29
+    """RFC 5925."""
 
 
 @dataclass(frozen=True, slots=True)

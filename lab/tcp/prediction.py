@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from lab.tcp.arrivals import ways
 from lab.tcp.conversation import Conversation
 from lab.tcp.debts import after_sending, after_taking
 from lab.tcp.endpoint import Endpoint
@@ -20,6 +19,7 @@ from lab.tcp.reaction import make
 from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
+from lab.tcp.ways import ways
 from lab.tcp.world import World
 
 HELLO = b"hello"

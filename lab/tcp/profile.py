@@ -271,6 +271,22 @@ CHOICES: dict[str, Choice] = {
             ("9293-3.10.7.2-syn",),
         ),
         Choice(
+            "signature-dropped",
+            "permitted",
+            "A segment with a signature (MD5, TCP-AO) for which no key is known is dropped without an answer.",
+            "RFC 2385 §2.0",
+            "RFC 2385 §2.0, RFC 5925 §7.3; Linux tcp_inbound_hash (SKB_DROP_REASON_TCP_MD5UNEXPECTED)",
+            ("MUST-6",),
+        ),
+        Choice(
+            "broken-options-dropped",
+            "permitted",
+            "A segment in whose options a length is impossible is dropped without an answer.",
+            "RFC 9293 §3.1",
+            "RFC 9293 §3.1 (MUST-7); Linux tcp_do_parse_auth_options",
+            ("MUST-7",),
+        ),
+        Choice(
             "synack-repeated",
             "permitted",
             "A repeated SYN is answered by the same SYN,ACK again, where the plain text has an ACK.",
@@ -490,10 +506,12 @@ MITIGATED = Profile(
             "time-wait-reopen",
             "time-wait-ignores-rst",
             "half-duplex-close",
+            "signature-dropped",
+            "broken-options-dropped",
         }
     ),
 )
-"""What RFC 9293 permits beside its base text: RFC 5961, RFC 7323, RFC 6191, RFC 1337, half-duplex CLOSE."""
+"""What RFC 9293 permits beside its base text: RFC 5961, RFC 7323, RFC 6191, RFC 1337, RFC 2385, half-duplex CLOSE …"""
 
 FRUGAL = Profile("frugal", MITIGATED.choices | {"out-of-order-dropped"})
 """A small stack: as permitted as MITIGATED, and without a queue for what lies behind a gap."""

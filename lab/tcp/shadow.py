@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 
-from lab.tcp.arrivals import ways
 from lab.tcp.endpoint import Endpoint, Outcome
 from lab.tcp.evolve import evolve
 from lab.tcp.explain import CROSSING, Explainer
@@ -20,6 +19,7 @@ from lab.tcp.outcome import CallError
 from lab.tcp.profile import Profile
 from lab.tcp.segment import ACK, PSH, RST, SYN, Segment, letters
 from lab.tcp.state import State
+from lab.tcp.ways import ways
 from lab.tcp.world import GONE, Ended, Finding, Owed, Sight, World
 
 EXPIRY_SLACK = 0.9
@@ -210,12 +210,15 @@ class Shadow:
         """The server sent `segment`. Worlds that cannot explain it are ruled out; if none can, a Finding says why."""
         explained: list[World] = []
         notes: list[str] = []
-        refusals: list[Finding] = []
+        refusal: Finding | None = None
+        expecting = False
         for world in self.worlds:
             trial = world.copy()
             verdict = self._explainer.explain(trial, segment, now)
             if isinstance(verdict, Finding):
-                refusals.append(verdict)
+                # A world that waits for something knows best what is wrong with what came.
+                if refusal is None or world.owed or not expecting:
+                    refusal, expecting = verdict, bool(world.owed)
                 continue
             explained.append(trial)
             notes.append(verdict)
@@ -227,7 +230,7 @@ class Shadow:
         rule = self.worlds[-1].rule
         for world in self.worlds:
             self._remember(world, segment, now)
-        return Sight(refusals[-1], "", rule)
+        return Sight(refusal, "", rule)
 
     def missing(self, now: float) -> Finding | None:
         """What was owed by `now` and did not come, in every world that could be true; changes nothing."""

@@ -182,7 +182,7 @@ STACK_ARROWS: dict[State, dict[Event, Transition]] = {
         _E.ORPHAN_TIMEOUT: Transition(_S.CLOSED, "", "RFC 9293 §3.6", "fin-wait-2-timer"),
     },
     _S.TIME_WAIT: {
-        _E.GAVE_WAY: Transition(_S.LISTEN, "", "RFC 9293 §3.6.1", "syn-fin-dropped"),
+        _E.GAVE_WAY: Transition(_S.LISTEN, "", "RFC 9293 §3.6.1", "time-wait-reopen"),
     },
 }
 """Arrows that only a stack's own habit knows, each named by its choice."""

@@ -77,3 +77,24 @@ def test_a_program_that_loses_an_urgent_octet_is_found_out(hand: Hand) -> None:
     socket.set("SO_OOBINLINE", 0)
     (problem,) = hand.do('send TCP(flags="UPA", urgptr=1)/b"hello"', "server recv").problems
     assert (problem.verdict, problem.field) == (Verdict.VIOLATES, "payload")
+
+
+# Options that a stack may stumble over (RFC 2385 §2.0; RFC 9293 §3.1, MUST-7)
+
+STUMBLES = [
+    'options=[(19, b"0123456789abcdef")]',
+    'options=[(19, b"0123456789abcdef"), (19, b"0123456789abcdef")]',
+    'options=[(29, b"\\x01\\x01" + b"m" * 12)]',
+    r'options=b"\x03\x00" + b"\x01" * 22',
+    r'options=b"\x13\x05abc" + b"\x00" * 15',
+]
+
+
+@pytest.mark.parametrize("raw", STUMBLES)
+def test_options_that_a_kernel_may_drop_a_segment_for(hand: Hand, raw: str) -> None:
+    hand.do(f'send TCP(flags="S", seq=x, {raw})', "syn", "ack")
+    hand.do("server accept", f'send TCP(flags="PA", {raw})/b"hello"', 'send TCP(flags="PA", seq=x+1, ack=y+1)/b"hello"')
+    assert calls(hand.do("server recv")) == ["program reads b'hello'"]
+    hand.do(f'send TCP(flags="FA", {raw})', "repeat", "server close", f'send TCP(flags="A", {raw})')
+    hand.do("new closed", f'send TCP(flags="S", seq=x, {raw})', f'send TCP(flags="A", seq=x, {raw})')
+    assert hand.end().verdict in FINE

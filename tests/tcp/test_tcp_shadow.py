@@ -8,7 +8,7 @@ import pytest
 
 from lab.tcp import options
 from lab.tcp.conversation import Conversation
-from lab.tcp.profile import LINUX
+from lab.tcp.profile import LINUX, MITIGATED, RFC9293
 from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.shadow import MOST_WORLDS
@@ -520,3 +520,61 @@ def test_worlds_do_not_pile_up_where_nothing_is_answered() -> None:
     for _ in range(20):
         talk.peer_sends(Segment(ACK, X + 1, Y, payload=b"hello"), 0.1)
     assert len(talk.server.worlds) <= MOST_WORLDS
+
+
+SIGNED = options.pack([options.Option(options.Kind.MD5_SIGNATURE, b"0123456789abcdef")])
+AUTHENTICATED = options.pack([options.Option(options.Kind.AUTHENTICATION, bytes(14))])
+BROKEN = b"\x03\x00" + b"\x01" * 22
+"""A window scale of no octets, and NOPs."""
+
+
+@pytest.mark.parametrize("raw", [SIGNED, AUTHENTICATED, BROKEN])
+def test_a_segment_that_a_stack_has_no_key_for_or_cannot_read_may_be_dropped(raw: bytes) -> None:
+    for profiles in (RFC9293, MITIGATED, LINUX), (LINUX,):
+        talk = Conversation(profiles)
+        talk.server.listen()
+        talk.peer_sends(Segment(SYN, X, options=raw), 0.0)
+        answered = talk.copy()
+        assert talk.server.settle(0.0) is None
+        assert talk.server.could_be_in(State.LISTEN, 0.0)
+        assert not talk.server.could_be_in(State.SYN_RECEIVED, 0.0)
+        assert answered.server_sends(SYN_ACK, 0.0).finding is None
+        assert answered.server.settle(0.0) is None
+        assert answered.server.could_be_in(State.SYN_RECEIVED, 0.0)
+        assert not answered.server.could_be_in(State.LISTEN, 0.0)
+        # Whoever drops it answers what is not signed.
+        talk.peer_sends(Segment(SYN, X), 0.1)
+        missing = talk.server.settle(0.1)
+        assert missing is not None
+        assert missing.field == "silence"
+
+
+def test_a_wrong_answer_to_what_may_be_dropped_is_found_out() -> None:
+    talk = listening()
+    talk.peer_sends(Segment(SYN, X, options=SIGNED), 0.0)
+    wrong(talk.server_sends(replace(SYN_ACK, ack=X), 0.0), "ack", "wrong ack")
+    stands = opened()
+    stands.peer_sends(Segment(ACK, X + 1, Y + 1, payload=b"hello", options=SIGNED), 0.1)
+    wrong(stands.server_sends(Segment(ACK, Y + 1, X + 3, window=1000), 0.1), "ack", "acknowledgement number is")
+
+
+def test_an_answer_to_what_is_not_signed_is_owed_by_all() -> None:
+    talk = listening()
+    talk.peer_sends(Segment(SYN, X, options=options.pack([options.mss(1000)])), 0.0)
+    assert talk.server.settle(0.0) is not None
+
+
+def test_a_signed_syn_ends_time_wait_on_linux_and_opens_nothing() -> None:
+    talk = Conversation((LINUX,))
+    talk.server.listen()
+    talk.peer_sends(Segment(SYN, X), 0.0)
+    talk.server_sends(SYN_ACK, 0.0)
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1), 0.0)
+    talk.server.call("close", lambda end: end.close(0.0), 0.0)
+    talk.server_sends(Segment(FIN | ACK, Y + 1, X + 1, window=1000), 0.0)
+    talk.peer_sends(Segment(FIN | ACK, X + 1, Y + 2), 0.0)
+    assert talk.server_sends(Segment(ACK, Y + 2, X + 2, window=1000), 0.0).finding is None
+    talk.peer_sends(Segment(SYN, X + 100_000, options=SIGNED), 1.0)
+    assert talk.server.settle(1.0) is None
+    assert talk.server.could_be_in(State.CLOSED, 1.0)
+    assert not talk.server.could_be_in(State.TIME_WAIT, 1.0)
