@@ -23,7 +23,7 @@ def save(page: Page, rest: str) -> list[Line]:
     _refuse_to_replace(path)
     write_whole(path, page.session.scribe.script(path), option="save")
     option = page.session.scribe.family
-    play = f"lab run {shlex.quote(str(path))} {option}".rstrip()
+    play = f"lab run {shlex.quote(_argument(path))} {option}".rstrip()
     lines: list[Line] = []
     for doubt in page.session.scribe.doubts:
         said = f"It may go otherwise when it is played: {doubt}."
@@ -38,7 +38,11 @@ def pcap(page: Page, rest: str) -> list[Line]:
     if not result.packets:
         raise CommandError("no packet has gone either way", "`syn` sends the first")
     write_capture_to(result, path, option="pcap")
-    return wrapped(f"{path}: {len(result.packets)} packets, `lab layers {path}` shows them", page.width, whole=True)
+    return wrapped(
+        f"{path}: {len(result.packets)} packets, `lab layers {shlex.quote(_argument(path))}` shows them",
+        page.width,
+        whole=True,
+    )
 
 
 def _path(text: str, command: str, suffix: str, example: str) -> Path:
@@ -50,9 +54,16 @@ def _path(text: str, command: str, suffix: str, example: str) -> Path:
         raise CommandError(f"{path} is a folder", f"name a file in it: `{command} {path / example}`")
     if path.suffix != suffix:
         path = path.with_name(path.name + suffix)
+    if _is(path, lambda mode: not stat.S_ISREG(mode)):
+        raise CommandError(f"{path} is no ordinary file", "name another")
     if not _is(path.parent, stat.S_ISDIR):
         raise CommandError(f"there is no folder {path.parent}", f"name another place: `{command} {example}`")
     return path
+
+
+def _argument(path: Path) -> str:
+    """The path as a command takes it, which would read an option in one that begins with a dash."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
 
 
 def _is(path: Path, kind: Callable[[int], bool]) -> bool:
