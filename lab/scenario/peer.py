@@ -352,9 +352,14 @@ class Peer:
                 text += f" {name} {_shown(value)}"
         return text
 
-    def expect_data(self, data: bytes, *, within: float = PATIENCE) -> None:
-        """The server's next segments carry exactly `data`, cut as it likes."""
-        got = b""
+    def expect_data(self, data: bytes, *more: bytes | int, within: float = PATIENCE) -> None:
+        """The server's next segments carry exactly `data`, cut as it likes.
+
+        And `more` behind it, where a number stands for so many octets, whatever they are: 29 for the moment in the
+        Date field of an HTTP answer (RFC 9110 §5.6.7).
+        """
+        parts, got = (data, *more), b""
+        data = _with_blanks(parts, b"".join(bytes(part) for part in parts))
         began = self.bench.now()
         while len(got) < len(data):
             now = self.bench.now()
@@ -367,7 +372,7 @@ class Peer:
                 break
         self.bench.checks += 1
         self.bench.stop_if_wrong()
-        if got != data:
+        if (got := _with_blanks(parts, got)) != data:
             self.bench.complain(
                 self.connection,
                 Finding(
@@ -531,6 +536,17 @@ def _seconds(value: float) -> float:
     if not 0 <= value < float("inf"):
         raise ScenarioError(f"{value:g} is no time to wait: say seconds, 0 or more")
     return value
+
+
+def _with_blanks(parts: Sequence[bytes | int], data: bytes) -> bytes:
+    """The octets with a ? in place of each that may be any."""
+    at = 0
+    for part in parts:
+        size = part if isinstance(part, int) else len(part)
+        if isinstance(part, int):
+            data = data[:at] + b"?" * len(data[at : at + size]) + data[at + size :]
+        at += size
+    return data
 
 
 def _shown(value: object) -> str:
