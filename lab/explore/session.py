@@ -15,6 +15,7 @@ from pathlib import Path
 from lab.explore.errors import CommandError, Over
 from lab.explore.overdue import await_websockets, await_what_is_due
 from lab.explore.play import Play
+from lab.explore.script.numbers import counted
 from lab.explore.script.scribe import Scribe
 from lab.explore.web import Web
 from lab.scenario.bench import Bench, Family
@@ -209,7 +210,7 @@ class Session:
             "irs": written.y,
             "snd_nxt": f"{written.peer}.snd_nxt",
             "rcv_nxt": f"{written.peer}.rcv_nxt",
-            "snd_una": f"({written.x} + {una})",
+            "snd_una": counted(written.x, una),
             "snd_wnd": f"{written.peer}.snd_wnd",
             "rcv_wnd": f"{written.peer}.rcv_wnd",
             "mss": f"{written.peer}.mss",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import os
 import random
 from pathlib import Path
 
 import pytest
-from hand import FAMILIES, FINE, Hand, conforms, is_well_formed
+from hand import FAMILIES, FINE, Hand, conforms, is_well_formed, played
 
 from lab.explore.errors import CommandError
+from lab.explore.script.layout import laid_out
 from lab.explore.view import typed
+from lab.scenario.record import Verdict
 from lab.scenario.standing import standing
 from lab.testbed.sandbox import Sandboxes
 
@@ -54,6 +58,22 @@ SESSIONS = {
     "websocket_fragments": ["ws open", 'ws text "he" more', 'ws ping "between"', 'ws continuation "llo"', "ack"],
     "websocket_wrong": ["ws open", 'ws text "x" unmasked', "ack", "fin"],
     "websocket_delayed": ["ws open", "delay next", 'ws text "one"', 'ws text "two"', "ack"],
+    "websocket_not_found": ["ws open /nope", "ack", "fin"],
+    "websocket_that_sends_json": ["ws open /score", "ack"],
+    "websocket_says_much_of_one": ["ws open", 'ws text "y" * 200', 'ws text "z" * 200 more'],
+    "websocket_beside_auto": ["ws open", "new", "auto on"],
+    "websocket_elsewhere": ["new ws", "new", "ws open /map"],
+    "websocket_and_back": ["ws open /map", "ack", "new", "ws open", 'ws binary b"\\x00\\xff"', "new ws", "ws open"],
+    "websocket_numbered_behind_the_request": ["ws open", 'send TCP(flags="R", seq=x+163, window=65406)', "syn", "rst",
+                                              "syn"],
+    "counted_from_nothing": ["syn", "rst", 'send TCP(flags="A", ack=rcv_nxt+64240)',
+                             "delay next", 'send TCP(flags="A", ack=rcv_nxt+70000)', 'send TCP(flags="A", ack=9)'],
+    "counted_from_0": ["server connect", "ack", 'send TCP(flags="S", seq=0)', "ack"],
+    "from_the_oldest": ["syn", "ack", 'send TCP(flags="A", seq=snd_una+1)'],
+    "options": ["syn", 'send TCP(flags="A", seq=x+1, options=[("TFO", None), ("NOP", ()), (30, None), ("MSS", [5])])',
+                'send TCP(flags="A", seq=x+1, options=[("MD5", "a" * 4), ("UTO", "ab"), ("SAck", [])])'],
+    "many_fields": ["syn", "ack", 'send TCP(flags="PA", seq=snd_nxt, ack=rcv_nxt, window=8192, '
+                    'options=[("NOP", None), ("MSS", 1400), ("WScale", 7)])'],
     "websocket_beside": ["syn", "ack", "ws open", 'ws binary b"\\x00\\xff"', "switch A", "server accept", 'data "x"'],
 }  # fmt: skip
 OVER_IPV4_ALONE = {"wrong_segments"}
@@ -73,6 +93,101 @@ def test_a_saved_session_conforms(sandboxes: Sandboxes, tmp_path: Path, name: st
         if name not in OVER_IPV4_ALONE:
             conforms(saved[-1], sandboxes)
     is_well_formed(*saved)
+
+
+def test_what_depends_on_the_segment_size_is_played_over_that_family(sandboxes: Sandboxes, tmp_path: Path) -> None:
+    """Ten segments come before an ACK (RFC 6928), of 536 octets over IPv4 and of 1220 over IPv6."""
+    for family, first in (("ipv4", 5360), ("ipv6", 12200)):
+        with Hand(sandboxes, tmp_path, family=family) as hand:
+            hand.do(*OPEN, 'server send "w" * 20000')
+            shown = " ".join(hand.look(f"save {tmp_path / family}").split())
+            assert f"lab run {tmp_path / family}.py --{family}` plays it again" in shown
+        path = tmp_path / f"{family}.py"
+        assert f'expect_data(b"w" * {first})' in path.read_text()
+        assert f"`lab run` it with --{family}: how much comes at once is a matter of" in path.read_text()
+        conforms(path, sandboxes, families=[family])
+        is_well_formed(path)
+    with Hand(sandboxes, tmp_path) as hand:
+        hand.do(*OPEN, 'server send "w" * 5000', "ack", 'send TCP(flags="A", window=0)', 'server send "hi"')
+        assert f"lab run {tmp_path / 'either'}.py` plays" in " ".join(hand.look(f"save {tmp_path / 'either'}").split())
+    conforms(tmp_path / "either.py", sandboxes)
+
+
+def test_the_date_of_an_answer_is_not_expected_and_all_else_is(
+    sandboxes: Sandboxes, hand: Hand, tmp_path: Path
+) -> None:
+    hand.do("ws open /nope")
+    text = hand.saved(tmp_path / "story.py").read_text()
+    assert '        b"HTTP/1.1 404 Not Found\\r\\nDate: ",\n        29,\n        b"\\r\\nConnection' in text
+    for i, (said, other) in enumerate([("404", "403"), ("29", "28"), ("29", "30"), ("such path", "such road")]):
+        wrong = tmp_path / f"wrong_{i}.py"
+        wrong.write_text(text.replace(said, other))
+        result = played(wrong, sandboxes)
+        assert (result.verdict, result.problems[0].field) in (
+            (Verdict.VIOLATES, "payload"),
+            (Verdict.VIOLATES, "silence"),  # an octet more than comes
+        ), other
+
+
+def test_what_the_date_is_made_of_in_a_text_is_expected(hand: Hand, tmp_path: Path) -> None:
+    """It is the program's own then, and the same each time."""
+    hand.do(*OPEN, r'server send b"HTTP/1.1 200 OK\r\nDate: today\r\n\r\n"')
+    assert r'/ b"HTTP/1.1 200 OK\r\nDate: today\r\n\r\n")' in hand.saved(tmp_path / "story.py").read_text()
+
+
+@pytest.mark.parametrize("line", ["new", "new ws", 'send Raw(load=b"x")', "ws open /a-b"])
+def test_nothing_is_imported_that_is_not_needed(hand: Hand, tmp_path: Path, line: str) -> None:
+    hand.do(line)
+    is_well_formed(hand.saved(tmp_path / "story.py"))
+
+
+@pytest.mark.parametrize("name", ["class", "match", "text", "scenario", "1", "True", "a-b", "-x"])
+def test_any_name_of_a_file_will_do(
+    sandboxes: Sandboxes, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Hand(sandboxes, tmp_path) as hand:
+        hand.do("ws open", 'ws text "hi"')
+        shown = hand.look(f"save {name}.py")
+        assert ("`lab run ./-x.py` plays" in shown) is (name == "-x")
+        assert ("`lab layers ./-x.pcapng` shows" in hand.look(f"pcap {name}")) is (name == "-x")
+    conforms(tmp_path / f"{name}.py", sandboxes, seeds=(1,), families=["ipv4"])
+    is_well_formed(tmp_path / f"{name}.py")
+
+
+def test_a_pipe_that_nobody_reads_is_no_place_to_save_to(hand: Hand, tmp_path: Path) -> None:
+    hand.do("syn")
+    for name in ("story.py", "story.pcapng"):
+        os.mkfifo(tmp_path / name)
+    assert "is no ordinary file" in hand.refused(f"save {tmp_path / 'story.py'}")
+    assert "is no ordinary file" in hand.refused(f"pcap {tmp_path / 'story.pcapng'}")
+
+
+_LONG = "a" * 60
+_NOPS = ", ".join(['("NOP", None)'] * 8)
+_QUOTES = "\\'\"" * 50
+LINES = [
+    f'peer.send(IP(ttl=9, src="192.0.2.1", dst="198.51.100.1") / TCP(flags="A", seq=x + 1, ack=y + 1) / b"{_LONG}")',
+    f'peer.send(TCP(flags="PA", seq=peer.snd_nxt, ack=peer.rcv_nxt, options=[("NOP", None), (253, b"{_LONG}")]))',
+    f"peer_b.replay(TCP(options=[{_NOPS}]) / b'{_QUOTES}', lost=True)",
+    f'peer.send(TCP(flags="PA") / text(b"{_LONG}{_LONG}", fin=False, rsv=4).masked(b"7\\xfa!=").encode())',
+    f'peer.send(TCP(flags="PA") / text(b"{_LONG}{_LONG}").encode())',
+    f'peer.send(Raw(load=b"{_LONG}{_LONG}"))',
+    f'y = peer.expect(TCP(flags="SA", seq=x + 1, ack=y + 1) / b"{_LONG}").seq',
+    f'peer.send(TCP(seq=(peer.snd_nxt + 123456789) * 2 - 4294967295 + 17 * 3, ack=1) / (b"{_LONG}{_LONG}" * 9))',
+    f'peer.expect_data(b"HTTP/1.1 404 Not Found\\r\\nDate: ", 29, b"\\r\\n{_LONG}{_LONG}")',
+]  # fmt: skip
+
+
+def test_lines_are_laid_out_as_the_formatter_has_them(tmp_path: Path) -> None:
+    for line in LINES:
+        assert ast.dump(ast.parse("\n".join(laid_out(line, "")))) == ast.dump(ast.parse(line))
+    names = sorted({node.id for line in LINES for node in ast.walk(ast.parse(line)) if isinstance(node, ast.Name)})
+    path = tmp_path / "lines.py"
+    body = [line for statement in LINES for line in laid_out(statement, "    ")]
+    path.write_text("\n".join([f"def lines({', '.join(names)}):", *body, ""]))
+    is_well_formed(path)
+    assert max(map(len, body)) <= 120
 
 
 def test_a_saved_session_conforms_every_time(sandboxes: Sandboxes, hand: Hand, tmp_path: Path) -> None:

@@ -59,9 +59,9 @@ def new(session: Session, rest: str) -> None:
             raise CommandError("nobody can say which port of this server is closed", "`new` takes the one that listens")
         session.another(session.server.closed_port(), "server.closed_port()")
     elif word in ("ws", "websocket"):
-        from lab.explore.commands.ws import to_service
+        from lab.explore.commands.ws import home, to_service
 
-        to_service(session, session.another(), "")
+        to_service(session, session.another(), home(session))
     else:
         raise CommandError(f"{word} is no place to go", "say `new` (the same port), `new closed` or `new ws`")
 

@@ -10,7 +10,7 @@ from lab.explore.commands.segments import octets_of
 from lab.explore.errors import CommandError
 from lab.explore.overdue import miss_websocket
 from lab.explore.play import Play
-from lab.explore.script.scribe import quoted
+from lab.explore.script.scribe import argument, quoted
 from lab.explore.session import Session
 from lab.explore.web import Web
 from lab.scenario.bench import PATIENCE
@@ -31,7 +31,7 @@ ECHO = 0.5
 
 def open_(session: Session, rest: str) -> None:
     """The opening handshake (RFC 6455 §4.1), behind TCP's own where the connection is not open yet."""
-    path = rest.strip() or "/echo"
+    path = rest.strip() or home(session)
     if not path.startswith("/"):
         raise CommandError(f"{path} is no path", "write `ws open /echo`; `help ws open` names the others")
     play = session.hand
@@ -44,8 +44,8 @@ def open_(session: Session, rest: str) -> None:
     web = _web(session)
     if rest.strip() and web.site.resource != path:
         web.site = web.site.at(path)
-        session.scribe.calls(f"site = site.at({quoted(path)})")
     _open_tcp(session, play)
+    session.scribe.visits(web.site.resource)
     request = Request.upgrade(web.site.authority, web.site.resource, key=KEY)
     session.scribe.uses("lab.websocket.handshake", "Request")
     code = f"Request.upgrade(site.authority, site.resource, key={quoted(KEY)}).encode()"
@@ -85,23 +85,28 @@ def close(session: Session, rest: str) -> None:
     if word and (code is None or not 0 <= code < 2**16):
         raise CommandError(f"{word} is no close code", 'write `ws close`, `ws close 1000` or `ws close 1000 "bye"`')
     why = octets_of(session, reason, "ws close")
-    arguments = ", ".join([str(code)] * (code is not None) + [quoted(why)] * bool(why))
+    arguments = ", ".join([str(code)] * (code is not None) + [argument(why)] * bool(why))
     _frame(session, frames.close(code, why), f"close({arguments})", "close")
 
 
 def to_service(session: Session, play: Play, path: str) -> None:
-    """Lead a connection on which nothing has happened to the WebSocket server. Raises CommandError."""
+    """Lead a connection on which nothing has happened to a resource of the WebSocket server. Raises CommandError."""
     if session.testbed.agent is None and not getattr(session.testbed, "resource", None):
         raise CommandError("this target is no WebSocket server", "`--target ws://HOST:PORT/PATH` names one")
     known = next((p.web.site for p in session.plays.values() if p.web), None)
     if known is None:
-        known = session.server.websocket(path or "/echo")
-        session.scribe.visits(known.resource)
-    elif path and known.resource != path:
+        known = session.server.websocket(path)
+    elif known.resource != path:
         known = known.at(path)
+    session.scribe.visits(known.resource)
     session.bench.turn_to(play.connection, known.port)
     session.scribe.turns(play, "site")
     play.web = Web(known)
+
+
+def home(session: Session) -> str:
+    """The resource that is meant where none is named: a target's, or the lab's own server's first one."""
+    return getattr(session.testbed, "resource", None) or "/echo"
 
 
 def _open_tcp(session: Session, play: Play) -> None:
@@ -138,7 +143,7 @@ def _message(session: Session, rest: str, kind: str, make: Callable[[bytes], Fra
     if not words and kind in ("text", "binary", "continuation"):
         raise CommandError("no message was given", f'write `ws {kind} "hello"`; an empty one is `ws {kind} b""`')
     frame = replace(make(data), **changes) if changes else make(data)  # type: ignore[arg-type]
-    said = ", ".join([quoted(data)] * bool(data) + [f"{name}={value}" for name, value in changes.items()])
+    said = ", ".join([argument(data)] * bool(data) + [f"{name}={value}" for name, value in changes.items()])
     _frame(session, frame, f"{kind}({said})", kind, unmasked=unmasked)
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from lab.tcp.sequence import Seq
@@ -14,7 +16,7 @@ from lab.tcp.sequence import Seq
 NEAR = 2**28
 """Octets. A number this far from a first one was hardly meant to be counted from it."""
 CLOSE = 2**17
-"""Octets. A number of the server's this close to one that was typed in figures echoes that."""
+"""Octets. A number this close to one that was typed in figures was counted from that."""
 
 
 @dataclass(slots=True)
@@ -23,6 +25,8 @@ class Firsts:
 
     ours: dict[str, int] = field(default_factory=dict)
     theirs: dict[str, int] = field(default_factory=dict)
+    figures: set[int] = field(default_factory=set)
+    """Numbers that were typed in figures: the server may echo them, or count from one."""
     _last: int = 0
     """The number of the last name of the server's."""
 
@@ -42,18 +46,19 @@ class Firsts:
         self.theirs[name] = first
         return name
 
-    def written(self, value: int, *, our: bool, typed: tuple[int, ...] = ()) -> str:
+    def written(self, value: int, *, our: bool) -> str:
         """A number as the figures write it: `x`, `y + 1`, `x - 10`; as it is where no first number is known.
 
-        `our`: whether it counts our octets. `typed`: numbers in figures that it may echo.
+        `our`: whether it counts our octets.
         """
-        if any(abs(value - one) < CLOSE for one in typed):
-            return str(int(value))
         own, other = (self.ours, self.theirs) if our else (self.theirs, self.ours)
+        typed = min((abs(Seq(value).ahead_of(Seq(one))) for one in self.figures), default=CLOSE)
         for some in (own, other):
             near = _nearest(some, value)
-            if near and abs(near[1]) < (NEAR if value else CLOSE):  # 0 is what a field has that nobody has filled in
-                return counted(*near)
+            if near and abs(near[1]) <= typed and abs(near[1]) < (NEAR if value else CLOSE):
+                return counted(*near)  # 0, though, is what a field has that nobody has filled in
+        if typed < CLOSE:
+            return str(int(value))
         if value == 0 or not own:
             return str(int(value))
         last = next(reversed(own))
@@ -78,12 +83,14 @@ def fields_of(code: str) -> dict[str, ast.expr] | None:
     return None
 
 
-def in_figures(code: str, *names: str) -> tuple[int, ...]:
-    """The values of those fields of the TCP layer that are written without any name."""
+def worked_out(code: str, *names: str, **known: object) -> Iterator[int]:
+    """The values of those fields of the TCP layer that are written in figures and `known` names alone."""
     fields = fields_of(code) or {}
-    some = [fields[name] for name in names if name in fields]
-    plain = [one for one in some if not any(isinstance(node, ast.Name) for node in ast.walk(one))]
-    return tuple(_worked_out(one) for one in plain)
+    for name in names:
+        # It was worked out once already, so that it does come to a number.
+        with suppress(KeyError, NameError, AttributeError):
+            expression = compile(ast.Expression(fields[name]), "<number>", "eval")
+            yield int(eval(expression, {"__builtins__": {}}, known))
 
 
 def counts_ours(code: str, name: str, firsts: Firsts) -> bool:
@@ -100,11 +107,6 @@ def _is_counted_from(code: str, name: str, words: set[str]) -> bool:
     node = (fields_of(code) or {}).get(name)
     some = ast.walk(node) if node is not None else ()
     return any((n.id if isinstance(n, ast.Name) else getattr(n, "attr", "")) in words for n in some)
-
-
-def _worked_out(node: ast.expr) -> int:
-    """What an expression of numbers alone comes to: it was worked out once already, so that it does."""
-    return int(eval(compile(ast.Expression(node), "<number>", "eval"), {"__builtins__": {}}))
 
 
 def with_fields(code: str, fields: dict[str, str]) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from lab.explore.expression.spelling import quoted as literal
 from lab.explore.script.layout import laid_out
-from lab.explore.script.numbers import Firsts, counted, counts_ours, counts_theirs, fields_of, in_figures, with_fields
+from lab.explore.script.numbers import Firsts, counted, counts_ours, counts_theirs, fields_of, with_fields, worked_out
 from lab.scenario.record import Packet
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, Segment, letters
 from lab.tcp.sequence import Seq
@@ -30,9 +34,15 @@ SAVED = "Played with `lab explore`: what is expected is what was seen then."
 """By which a file that a session has written is known."""
 LONG = 80
 """Octets from which on a literal is written in short where it can be."""
-
+LEAST_MSS = 536
+"""Octets of a segment to whoever names no size, over IPv4; it is 1220 over IPv6 (RFC 9293 §3.7.1)."""
+FIRST_FLIGHT = 10 * LEAST_MSS
+"""Octets that a server sends before it hears an ACK, at most, in such segments (RFC 6928 §2)."""
 
 _OF_A_FAMILY = re.compile(r"\b(IP|IPv6\w*|ICMP\w*|IPerror6?|ARP|Ether)\(")
+_FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
+_DATE = re.compile(rb"HTTP/1\.\d (?:[^\r]|\r\n(?!\r\n))*?\r\nDate: *([^\r\n]+)\r\n", re.IGNORECASE)
+"""An answer's head up to the moment at which it was made (RFC 9110 §6.6.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +74,19 @@ class Scribe:
         """What will not be the same when the scenario is played, a sentence each."""
         self._kept = 0
         """How many numbers were given a name, in case that they are asked for later."""
-        self._imports: dict[str, set[str]] = {}
+        self._imports: dict[str, str] = {}
+        """The modules of names that the code may need."""
         self._last: Packet | None = None
         """The segment of the last expectation, which is"""
         self._said = ""
         self._data = b""
         """and what it and those before it carried."""
-        self._sent = False
-        """Whether something was sent since the last expectation."""
+        self._sent: Play | None = None
+        """On which connection something was sent last, in this step."""
+        self._site = ""
+        """The resource that `site` is in the script."""
+        self._cut = False
+        """Whether how much came at once was a matter of the segment size of this family."""
         self._called = 0
         """How many lines there were with the last call."""
 
@@ -104,20 +119,33 @@ class Scribe:
     def withdraws_packet(self) -> None:
         """The segment that was written last could not be sent."""
         self._body.pop()
-        self._sent = False
+        self._sent = None
 
     def visits(self, path: str) -> None:
-        """A WebSocket server is talked to."""
-        self._needs = "services"
-        self._add(f"site = server.websocket({quoted(path)})")
+        """That resource of the WebSocket server is talked to from now on."""
+        if self._site != path:
+            self._add(f"site = {'site.at' if self._site else 'server.websocket'}({quoted(path)})")
+        self._needs, self._site = "services", path
 
     def sends(self, play: Play, code: str, *, ours: bool, lost: bool) -> None:
         """A segment goes out, written as `code`."""
         self.meets(play)
-        verb = "send" if ours else "replay"
+        verb, code = "send" if ours else "replay", self._behind_request(play, code)
         self._add(f"{self.names(play).peer}.{verb}({code}{', lost=True' * lost})")
         self._code[play.name] = code
-        self._sent = not lost
+        self._sent = None if lost else play
+
+    def _behind_request(self, play: Play, code: str) -> str:
+        """How long a request is depends on the server's address: what is numbered behind it follows it."""
+        peer, firsts, fields = self.names(play).peer, self._firsts_of(play), fields_of(code) or {}
+        if play.web is None or "seq" not in fields or "_nxt" in ast.unparse(fields["seq"]):
+            return code
+        for value in worked_out(code, "seq", **{name: Seq(one) for name, one in firsts.ours.items()}):
+            first, stands = play.connection.peer_isn + 1, play.peer.snd_nxt
+            far, near = Seq(value).ahead_of(first), Seq(value).ahead_of(stands)
+            if far > 0 and abs(near) < far:
+                return with_fields(code, {"seq": counted(f"{peer}.snd_nxt", near)})
+        return code
 
     def begins_anew(self, play: Play, later: int) -> None:
         """Our end forgets the connection, and takes another first number, so much later than the last."""
@@ -139,8 +167,8 @@ class Scribe:
             self._body[-1] = f"peer.wait({seconds:.2g})"
 
     def uses(self, module: str, name: str) -> None:
-        """An import that the code written needs."""
-        self._imports.setdefault(module, set()).add(name)
+        """A name that code may need, and the module that has it."""
+        self._imports[name] = module
 
     def meets(self, play: Play) -> None:
         """Introduce the connection, where that is not done yet."""
@@ -162,11 +190,10 @@ class Scribe:
     def notes(self, step: Step) -> None:
         """The end of a step: what was seen in it."""
         self.catches_up()
-        play = self.session.hand
         heard = any(isinstance(e, Packet) and e.sender == "server" for e in step.entries)
-        if self._sent and not heard and not step.problems and play.told and step.line:
-            self._add(f"{self.names(play).peer}.expect_silence()")
-        self._sent = False
+        sent, self._sent = self._sent, None
+        if sent is not None and not heard and not step.problems and sent.told and step.line:
+            self._add(f"{self.names(sent).peer}.expect_silence()")
         for one in self.session.plays.values():
             state = one.connection.kernel_state
             if state is None or not one.told or one.fresh or self._stood.get(one.name, State.LISTEN) is state:
@@ -221,6 +248,7 @@ class Scribe:
 
         What `code` leaves out is filled in from where the connection stands when it is sent.
         """
+        self._notes_figures(play, code)
         read, fields = decode(frame), fields_of(code)
         if not isinstance(read, TcpFrame) or fields is None:
             return code
@@ -245,6 +273,12 @@ class Scribe:
             fixed[name] = counted(kept, Seq(value).ahead_of(stands))
         return with_fields(code, fixed)
 
+    def _notes_figures(self, play: Play, code: str) -> None:
+        """The numbers that a packet is given in figures; so is what is counted from a number that is not known yet."""
+        unknown = play.connection.conversation.peer.irs is None
+        known = {self.names(play).peer: SimpleNamespace(rcv_nxt=0)} if unknown else {}
+        self._firsts_of(play).figures.update(worked_out(code, "seq", "ack", **known))
+
     def _firsts_of(self, play: Play) -> Firsts:
         return self._firsts.get(play.name) or Firsts({self._tailed("x", play): play.connection.iss})
 
@@ -264,12 +298,13 @@ class Scribe:
             if known := next((word for word, value in firsts.ours.items() if value == isn), ""):
                 firsts.ours[known] = firsts.ours.pop(known)
                 continue
-            written = firsts.written(isn, our=True, typed=in_figures(self._code.get(name, "0"), "seq"))
+            written = firsts.written(isn, our=True)
             self._body.append(f"{firsts.begins(self._tailed('x', play), isn)} = {written}")
 
     def catches_up(self) -> None:
         """Write down what came since the last line was written."""
         self._follow_firsts()
+        self._cut = self._cut or any(_waits_for_an_ack(play) for play in self.session.plays.values())
         entries, self._read = self.session.bench.timeline[self._read :], len(self.session.bench.timeline)
         seen = [e for e in entries if isinstance(e, Packet) and e.sender == "server" and e.segment is not None]
         for packet in seen:
@@ -295,9 +330,18 @@ class Scribe:
         if not (in_row and plain and segment.payload and last.segment.payload and self._body[-1] == self._said):
             return False
         self._data += segment.payload
-        self._said = f"{self.names(self.session.plays[packet.connection]).peer}.expect_data({argument(self._data)})"
+        play = self.session.plays[packet.connection]
+        self._said = self._expects_data(play)
         self._body[-1], self._last = self._said, packet
         return True
+
+    def _expects_data(self, play: Play) -> str:
+        """What came, but for a date in it: that is the moment's."""
+        said, head = argument(self._data), _DATE.match(self._data)
+        if head is not None and not play.told:
+            start, end = head.span(1)
+            said = f"{argument(self._data[:start])}, {end - start}, {argument(self._data[end:])}"
+        return f"{self.names(play).peer}.expect_data({said})"
 
     def _expectation(self, play: Play, packet: Packet, segment: Segment) -> str:
         self._data = segment.payload
@@ -307,42 +351,41 @@ class Scribe:
     def _written_expectation(self, play: Play, packet: Packet, segment: Segment) -> str:
         names, firsts = self.names(play), self._firsts_of(play)
         if not play.told and segment.payload:
-            return f"{names.peer}.expect_data({argument(segment.payload)})"
+            return self._expects_data(play)
         shown = segment.flags & ~(PSH | Flags.ECE | Flags.CWR)
         fields = [f'flags="{letters(Flags(shown))}"']
         begins = SYN in segment.flags
-        typed = in_figures(self._code.get(play.name, "0"), "seq", "ack")
         if not begins and play.web is None:
             none = RST in segment.flags and segment.seq == 0  # to what acknowledges nothing
             # A RST takes its number from our ACK field (RFC 9293 §3.10.7.1), whatever that was counted from.
             ours = RST in segment.flags and counts_ours(self._code.get(play.name, "0"), "ack", firsts)
-            fields.append(f"seq={0 if none else firsts.written(segment.seq, our=ours, typed=typed)}")
+            fields.append(f"seq={0 if none else firsts.written(segment.seq, our=ours)}")
         if ACK in segment.flags and (play.web is None or begins):
             theirs = RST in segment.flags and counts_theirs(self._code.get(play.name, "0"), "seq", firsts)
-            fields.append(f"ack={firsts.written(segment.ack, our=not theirs, typed=typed)}")
+            fields.append(f"ack={firsts.written(segment.ack, our=not theirs)}")
         code = f"TCP({', '.join(fields)})" + (f" / {quoted(segment.payload)}" if segment.payload else "")
         said = f"{names.peer}.expect({code})"
         return f"{firsts.answers(self._tailed('y', play), segment.seq)} = {said}.seq" if begins else said
 
     @property
     def family(self) -> str:
-        """The option of `lab run` for a session that wrote a layer of one address family; "" for one that did not."""
-        bound = any(_OF_A_FAMILY.search(line) for line in self._body)
+        """The option of `lab run` for a session that goes otherwise over the other address family; "" for others."""
+        bound = self._cut or any(_OF_A_FAMILY.search(line) for line in self._body)
         return f"--{self.session.family}" if bound else ""
 
     # The file
 
     def script(self, path: Path) -> str:
         """The whole scenario, formatted like those in `scenarios/`."""
-        name = re.sub(r"\W+", "_", path.stem).strip("_").lower() or "played"
-        name = f"played_{name}" if not name.isidentifier() or name[0].isdigit() else name
         body = _used(self._body)
-        imports = {module: names for module, names in self._imports.items() if module.startswith("scapy")}
-        imports.setdefault("scapy.layers.inet", set()).add("TCP")
-        lines = [*_imported(imports), ""]
-        others = sorted({"Peer", "Server", "scenario"} | ({"State"} if any("State." in b for b in body) else set()))
-        lines.append(f"from lab.scenario import {', '.join(sorted(others, key=_isort))}")
-        lines += _imported({module: names for module, names in self._imports.items() if module.startswith("lab")})
+        asked = set().union(*map(_names_in, body))
+        modules = {**self._imports, "TCP": "scapy.layers.inet", "State": "lab.scenario"}
+        modules = {name: module for name, module in modules.items() if name in asked}
+        name = _function(path, {*modules, "scenario"})
+        modules |= dict.fromkeys(("Peer", "Server", "scenario"), "lab.scenario")
+        scapy = [one for one in modules if modules[one].startswith("scapy")]
+        lines = [*_imported(modules, scapy), *[""] * bool(scapy)]
+        lines += _imported(modules, modules.keys() - set(scapy))
         title = f"Played by hand: {self._in_short()}"
         lines += ["", "", "@scenario(", f"{_INDENT}{quoted(title)},", f"{_INDENT}documents=["]
         lines += [f"{_INDENT * 2}{quoted(rule)}," for rule in self._rules or {"RFC 9293 §3.10": None}]
@@ -350,10 +393,18 @@ class Scribe:
         if self._needs != "agent":
             lines.append(f'{_INDENT}needs="{self._needs}",')
         lines += [")", f"def {name}(peer: Peer, server: Server) -> None:"]
-        lines.append(f'{_INDENT}"""{SAVED}"""')
+        lines += self._told()
         for line in body:
             lines += laid_out(line, _INDENT)
         return "\n".join(lines) + "\n"
+
+    def _told(self) -> list[str]:
+        """The docstring."""
+        if not self.family:
+            return [f'{_INDENT}"""{SAVED}"""']
+        over = _FAMILIES[self.session.family]
+        why = f"how much comes at once is a matter of {over}'s segment size" if self._cut else f"it is about {over}"
+        return [f'{_INDENT}"""{SAVED}', "", f"{_INDENT}`lab run` it with {self.family}: {why}.", f'{_INDENT}"""']
 
     def _in_short(self) -> str:
         pairs = ("ws", "server", "lose", "delay")
@@ -361,9 +412,30 @@ class Scribe:
         return _shortened(", ".join(words) or "nothing")
 
 
-def _imported(names: dict[str, set[str]]) -> list[str]:
-    """Import statements, sorted as the linter has them."""
-    return [f"from {module} import {', '.join(sorted(some, key=_isort))}" for module, some in sorted(names.items())]
+def _waits_for_an_ack(play: Play) -> bool:
+    """Whether the server has more to say than it says at once in the smallest segments."""
+    end = play.connection.conversation.server.best.endpoint
+    on_its_way = end.unacked
+    if play.told:
+        return end.unsent > 0 and end.unsent + on_its_way > LEAST_MSS
+    return on_its_way >= FIRST_FLIGHT  # nobody tells how much it has
+
+
+def _function(path: Path, taken: set[str]) -> str:
+    """A function's name that says what the file's does."""
+    name = re.sub(r"\W+", "_", path.stem).strip("_").lower() or "played"
+    reserved = keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in taken
+    return f"played_{name}" if reserved or not name.isidentifier() else name
+
+
+def _names_in(line: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(line)) if isinstance(node, ast.Name)}
+
+
+def _imported(modules: dict[str, str], names: Iterable[str]) -> list[str]:
+    """Import statements of those names, sorted as the linter has them."""
+    some = {module: sorted((n for n in names if modules[n] == module), key=_isort) for module in modules.values()}
+    return [f"from {module} import {', '.join(found)}" for module, found in sorted(some.items()) if found]
 
 
 def _isort(name: str) -> tuple[int, str]:
@@ -376,20 +448,14 @@ def _shortened(text: str, most: int = 80) -> str:
 
 
 def quoted(value: str | bytes) -> str:
-    """A literal in double quotes, as the formatter writes it; many octets that repeat are multiplied."""
+    """A literal; many octets that repeat are multiplied."""
     if isinstance(value, bytes) and len(value) > LONG:
         unit = next(
             (value[:n] for n in range(1, LONG // 2) if value == (value[:n] * (len(value) // n + 1))[: len(value)]), b""
         )
         if unit and len(value) % len(unit) == 0:
             return f"({quoted(unit)} * {len(value) // len(unit)})"
-    text = repr(value)
-    prefix, quote, body = ("b", text[1], text[2:-1]) if isinstance(value, bytes) else ("", text[0], text[1:-1])
-    double, single = body.count('"'), body.count("'")
-    if quote == "'" and double <= single:
-        quote = '"'
-        body = body.replace("\\'", "'").replace('"', '\\"')
-    return f"{prefix}{quote}{body}{quote}"
+    return literal(value)
 
 
 def argument(value: bytes) -> str:
@@ -412,5 +478,5 @@ def _used(body: list[str]) -> list[str]:
                 continue  # a number, and nothing is done
             line = found[2]
         kept.append(line)
-        asked |= {node.id for node in ast.walk(ast.parse(line)) if isinstance(node, ast.Name)}
+        asked |= _names_in(line)
     return kept[::-1]
