@@ -51,6 +51,7 @@ SESSIONS = {
     "figures": ['send TCP(flags="S", seq=1000)', "ack", 'send TCP(flags="A", ack=5)', "server accept"],
     "wrong_segments": [*OPEN, 'send TCP(flags="SF", seq=x+7)/b"!"', 'send TCP(flags="A", seq=snd_nxt+70000)',
                        'send TCP(flags="A", chksum=1)', 'send IP(ttl=9)/TCP(flags="A", window=0)'],
+    "one_segment_or_two": [*OPEN, 'server send "y" * 1000', "ack", 'server send "y" * 1000', "server close", "ack"],
     "waits": ["syn", "wait 1.1", "ack", "wait 0.05"],
     "auto": ["auto on", "syn", "server accept", 'server send "hi"', "server close", "fin"],
     "auto_called": ["auto on", "server connect", 'server send "hi"', "server close"],
@@ -107,6 +108,9 @@ def test_what_depends_on_the_segment_size_is_played_over_that_family(sandboxes: 
         assert f"`lab run` it with --{family}: how much comes at once is a matter of" in path.read_text()
         conforms(path, sandboxes, families=[family])
         is_well_formed(path)
+    with Hand(sandboxes, tmp_path, family="ipv6") as hand:
+        hand.do(*OPEN, 'server send "w" * 7000')
+        assert "--ipv6` plays it again" in " ".join(hand.look(f"save {tmp_path / 'more_than_over_the_other'}").split())
     with Hand(sandboxes, tmp_path) as hand:
         hand.do(*OPEN, 'server send "w" * 5000', "ack", 'send TCP(flags="A", window=0)', 'server send "hi"')
         assert f"lab run {tmp_path / 'either'}.py` plays" in " ".join(hand.look(f"save {tmp_path / 'either'}").split())

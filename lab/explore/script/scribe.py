@@ -352,6 +352,8 @@ class Scribe:
         names, firsts = self.names(play), self._firsts_of(play)
         if not play.told and segment.payload:
             return self._expects_data(play)
+        if len(segment.payload) > LEAST_MSS and not segment.flags & (SYN | FIN | RST):
+            return self._expects_data(play)  # in one segment over the one family, and in two over the other
         shown = segment.flags & ~(PSH | Flags.ECE | Flags.CWR)
         fields = [f'flags="{letters(Flags(shown))}"']
         begins = SYN in segment.flags
@@ -413,12 +415,11 @@ class Scribe:
 
 
 def _waits_for_an_ack(play: Play) -> bool:
-    """Whether the server has more to say than it says at once in the smallest segments."""
+    """Whether the server has more to say than it would say at once in the smallest segments."""
     end = play.connection.conversation.server.best.endpoint
-    on_its_way = end.unacked
-    if play.told:
-        return end.unsent > 0 and end.unsent + on_its_way > LEAST_MSS
-    return on_its_way >= FIRST_FLIGHT  # nobody tells how much it has
+    if end.unsent:
+        return end.unsent + end.unacked > LEAST_MSS
+    return end.unacked > FIRST_FLIGHT - (not play.told)  # of a program that nobody tells, nobody knows if it has more
 
 
 def _function(path: Path, taken: set[str]) -> str:
