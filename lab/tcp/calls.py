@@ -118,6 +118,11 @@ def shutdown(end: Endpoint, now: float) -> Outcome:
     if end.state in _CLOSING or end.fin_queued:
         raise CallError("connection closing")
     r = Reaction(end, now, _CLOSE)
+    if end.state is State.SYN_RECEIVED and end.profile.has("shutdown-waits-for-ack-of-syn"):
+        r.chose("shutdown-waits-for-ack-of-syn")
+        r.end = evolve(end, fin_queued=True)
+        r.explain("the FIN waits until our SYN is acknowledged and the connection is established")
+        return r.outcome()
     _close(r)
     return r.outcome()
 
@@ -174,6 +179,9 @@ def close(end: Endpoint, now: float) -> Outcome:
     if not end.fin_queued and end.state not in _CLOSING:
         r.rule = _CLOSE
         _close(r)
+    elif end.state is State.SYN_RECEIVED and not end.send_buffer:
+        r.move(Event.CLOSE)
+        r.explain("the FIN that has waited for the connection to be established goes out at once")
     else:
         r.explain("the FIN is on its way already; now nobody reads any more")
     if r.end.state is State.FIN_WAIT_2:

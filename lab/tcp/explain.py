@@ -163,10 +163,21 @@ class Explainer:
             ACK in o.reply.segment.flags and o.reply.segment.ack == segment.ack for o in world.owed
         ):
             return None
+        if FIN in segment.flags and self._leaves_before_text_is_read(world, segment):
+            return None
         crossed = self.may_cross and any(a == segment.ack and now - at < CROSSING for a, at in world.acks)
         if crossed:
             return None
         return self._wrong_ack(world, segment)
+
+    @staticmethod
+    def _leaves_before_text_is_read(world: World, segment: Segment) -> bool:
+        """Whether it is a FIN that waited for the ACK of the SYN: it leaves when that is looked at, and what the same
+        segment brings besides is acknowledged behind it (choice "shutdown-waits-for-ack-of-syn").
+        """
+        end = world.endpoint
+        waited = "shutdown-waits-for-ack-of-syn" in world.choices and end.fin_seq is None
+        return waited and end.irs is not None and segment.ack == end.irs + 1 and world.offset(segment.seq) == 1
 
     def _wrong_ack(self, world: World, segment: Segment) -> Finding:
         expected = world.endpoint.rcv_nxt

@@ -239,6 +239,14 @@ CHOICES: dict[str, Choice] = {
             ("9293-3.10.7.4-ack-finwait2", "9293-3.6-case1"),
         ),
         Choice(
+            "shutdown-waits-for-ack-of-syn",
+            "deviates",
+            "After crossing SYNs a shutdown in SYN-RECEIVED sends no FIN before the ACK of the SYN has come.",
+            "RFC 9293 §3.10.4",
+            "Linux tcp_shutdown, tcp_rcv_state_process case TCP_SYN_RECV; close() sends it at once",
+            ("9293-3.10.4-synrcvd",),
+        ),
+        Choice(
             "last-ack-at-once",
             "permitted",
             "CLOSE leads from CLOSE-WAIT to LAST-ACK at once, also while data waits in front of the FIN.",
@@ -518,7 +526,7 @@ FRUGAL = Profile("frugal", MITIGATED.choices | {"out-of-order-dropped"})
 
 _EARLIER = frozenset({"half-open-any-rst", "future-ack-silent"})
 
-_LATER = frozenset({"window-overrun", "half-open-echo"})
+_LATER = frozenset({"window-overrun", "half-open-echo", "shutdown-waits-for-ack-of-syn"})
 
 LINUX = Profile(
     "linux",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hand import FINE, Hand, calls, conforms
+from hand import FINE, Hand, calls, conforms, packets
 
 from lab.scenario.record import Verdict
 from lab.server.client import AgentError
@@ -128,6 +128,33 @@ def test_a_kernel_that_flushes_what_had_come_is_believed(
     assert calls(hand.do("server recv")) == ["program is told: connection reset"]
     assert "was told already that the connection is gone" in hand.refused("server recv")
     assert hand.end().verdict in FINE
+
+
+SHUT = ("server connect", 'send TCP(flags="S", seq=x)', "server shutdown")
+
+
+@pytest.mark.parametrize(
+    ("then", "states"),
+    [
+        (("ack",), ("CLOSE-WAIT", "FIN-WAIT-1")),
+        (("ack", "ack", "fin"), ("CLOSED", "TIME-WAIT")),
+        (("server close",), ("CLOSE-WAIT", "FIN-WAIT-1")),
+        (("fin",), ("TIME-WAIT", "CLOSING")),
+        (('data "x"',), ("CLOSE-WAIT", "FIN-WAIT-1")),
+        (("rst", "server recv"), ("CLOSED", "CLOSED")),
+    ],
+)
+def test_a_fin_may_wait_until_the_connection_stands(
+    hand: Hand, sandboxes: Sandboxes, then: tuple[str, ...], states: tuple[str, str]
+) -> None:
+    """CLOSE in SYN-RECEIVED (RFC 9293 §3.10.4): this kernel notes a shutdown; a close sends the FIN."""
+    step = hand.do(*SHUT)
+    assert (packets(step), hand.states) == ([], ("SYN-RECEIVED", "SYN-RECEIVED"))
+    for line in then:
+        assert hand.do(line).problems == [], line
+    assert hand.states == states
+    assert hand.end().verdict in FINE
+    conforms(hand.saved(hand.out / "shut.py"), sandboxes, seeds=(7,))
 
 
 def _says(hand: Hand, monkeypatch: pytest.MonkeyPatch, says: Told) -> None:

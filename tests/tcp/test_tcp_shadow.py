@@ -75,6 +75,36 @@ def test_a_syn_ack_comes_again_from_the_same_number_and_not_at_once() -> None:
     wrong(talk.server_sends(SYN_ACK, 0.0011), "silence", "repeats a segment at once")
 
 
+def shut_down_in_syn_received() -> Conversation:
+    """SYNs have crossed, and the server's program has nothing to send before the third segment has come."""
+    talk = Conversation()
+    talk.server.call("connect", lambda end: end.open_active(0.0), 0.0)
+    assert talk.server_sends(Segment(SYN, Y, window=1000), 0.001).finding is None
+    talk.peer_sends(Segment(SYN, X), 0.002)
+    assert talk.server_sends(SYN_ACK, 0.003).finding is None
+    talk.server.call("shutdown", lambda end: end.shutdown(0.004), 0.004)
+    return talk
+
+
+def test_a_fin_that_waits_for_the_connection_to_stand() -> None:
+    """RFC 9293 §3.10.4 sends it at once; Linux when our ACK comes, and acknowledges behind it what that ACK brought."""
+    talk = shut_down_in_syn_received()
+    assert talk.server.compare_state(State.SYN_RECEIVED, 0.005) is None
+    assert [world.endpoint.profile.name for world in talk.server.worlds] == ["linux"]
+    talk.peer_sends(Segment(FIN | ACK, X + 1, Y + 1), 1.0)
+    assert talk.server_sends(Segment(FIN | ACK, Y + 1, X + 1, window=1000), 1.001).finding is None
+    assert talk.server_sends(Segment(ACK, Y + 2, X + 2, window=999), 1.001).finding is None
+    assert talk.server.compare_state(State.CLOSING, 1.002) is None
+    wrong(talk.server_sends(Segment(FIN | ACK, Y + 1, X + 1, window=1000), 2.0), "ack", "does not cover our FIN")
+
+
+def test_a_fin_that_did_not_wait_covers_what_has_come() -> None:
+    talk = shut_down_in_syn_received()
+    assert talk.server.compare_state(State.FIN_WAIT_1, 0.005) is None
+    talk.peer_sends(Segment(FIN | ACK, X + 1, Y + 1), 1.0)
+    wrong(talk.server_sends(Segment(FIN | ACK, Y + 1, X + 1, window=1000), 1.001), "ack", "does not cover our FIN")
+
+
 def test_an_answer_that_is_owed_is_missed() -> None:
     talk = listening()
     talk.peer_sends(Segment(SYN, X), 0.0)
