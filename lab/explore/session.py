@@ -136,6 +136,8 @@ class Session:
         self.server = Server(self.bench, first)
         self.hand = self.take(first)
         self.listener: Listener | None = None
+        self._listened: int | None = None
+        """The port where the program has listened last."""
 
     # Connections
 
@@ -156,6 +158,7 @@ class Session:
     def listen(self) -> None:
         """The program listens, on a port of its kernel's choice."""
         self.listener = self.server.listen()
+        self._listened = self.listener.port
         self.scribe.listens()
         for play in self.plays.values():
             if play.fresh and play.told and play.connection.server_port != self.listener.port:
@@ -163,10 +166,8 @@ class Session:
                 self.scribe.turns(play, "listener.port")
 
     def another(self, port: int | None = None, code: str = "") -> Play:
-        """Another connection in hand: to the port where the program listens, or to `port`, which `code` writes."""
-        first = self.plays["A"].connection
-        listens = self.listener.port if self.listener else None
-        where = port or listens or first.server_port
+        """Another connection in hand: to where the program listens or did, or to `port`, which `code` writes."""
+        where = port or self._listened
         connection = self.bench.connection(None, where)
         if where in self.bench.listening:
             connection.conversation.server.listen()

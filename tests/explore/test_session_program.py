@@ -157,6 +157,25 @@ def test_a_fin_may_wait_until_the_connection_stands(
     conforms(hand.saved(hand.out / "shut.py"), sandboxes, seeds=(7,))
 
 
+@pytest.mark.parametrize(
+    ("before", "then"),
+    [
+        (("server stop", "ws open"), "< RA 0 1"),
+        (("server stop", "server connect"), "< RA 0 1"),
+        (("server stop", "ws open", "server listen"), "< SA 0 1"),
+    ],
+)
+def test_a_new_connection_leads_to_where_the_program_listens_or_did(
+    hand: Hand, sandboxes: Sandboxes, before: tuple[str, ...], then: str
+) -> None:
+    """Wherever the first one leads by now: to the WebSocket server, or to the port from which the kernel has called."""
+    hand.do(*before)
+    hand.do("new")
+    assert packets(hand.do("syn")) == ["> S 0", then]
+    assert hand.end().verdict in FINE
+    conforms(hand.saved(hand.out / "another.py"), sandboxes, seeds=(7,))
+
+
 def _says(hand: Hand, monkeypatch: pytest.MonkeyPatch, says: Told) -> None:
     """From now on the kernel answers every recv() so."""
 
