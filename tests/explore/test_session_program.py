@@ -160,8 +160,8 @@ def test_a_fin_may_wait_until_the_connection_stands(
 @pytest.mark.parametrize(
     ("before", "then"),
     [
-        (("server stop", "ws open"), "< RA 0 1"),
-        (("server stop", "server connect"), "< RA 0 1"),
+        (("server stop", "ws open"), "< RA 1"),
+        (("server stop", "server connect"), "< RA 1"),
         (("server stop", "ws open", "server listen"), "< SA 0 1"),
     ],
 )
