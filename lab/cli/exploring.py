@@ -87,17 +87,19 @@ def explore(wanted: Wanted) -> int:
         if stopped:
             screen.show(wrapped(stopped, screen.width, style="warn", first=f"{screen.glyphs.warn} "))
         run = shell.run(__version__, wanted.where.testbed)
-    if wanted.as_json:
-        encoding = cast(str | None, getattr(sys.stdout, "encoding", None)) or "ascii"
-        sys.stdout.write(dumps(document(run, timeline=True), ascii_only=not encoding.lower().startswith("utf")))
-    if stopped and run.exit_code != 1:  # a violation weighs more than a line that could not be done
-        return 2
-    if tutors:
+    code = run.exit_code
+    if stopped and code != 1:  # a violation weighs more than a line that could not be done
+        code = 2
+    elif tutors:
         screen.show(tutors[0].ends())
-        return _of_lesson(run.exit_code, tutors[0])
-    if lines is None and not any(result.packets for result in run.results):
-        return 0  # somebody has had a look, and left
-    return run.exit_code
+        code = _of_lesson(code, tutors[0])
+    elif lines is None and not any(result.packets for result in run.results):
+        code = 0  # somebody has had a look, and left
+    if wanted.as_json:
+        told = {**document(run, timeline=True), "exit_code": code}
+        encoding = cast(str | None, getattr(sys.stdout, "encoding", None)) or "ascii"
+        sys.stdout.write(dumps(told, ascii_only=not encoding.lower().startswith("utf")))
+    return code
 
 
 def _of_lesson(code: int, tutor: Tutor) -> int:

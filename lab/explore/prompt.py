@@ -60,7 +60,7 @@ class _Conversation:
         while True:
             self._listen()
             try:
-                line = await self.prompt.prompt_async(self._mark())
+                line = await self.prompt.prompt_async(self._mark)
             except KeyboardInterrupt:
                 continue  # what was typed so far is given up; Ctrl-D ends
             except EOFError:

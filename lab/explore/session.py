@@ -28,6 +28,7 @@ from lab.scenario.server import Listener, Server, Site
 from lab.scenario.standing import standing
 from lab.server.client import AgentError, AgentGone
 from lab.tcp.outcome import CallError
+from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.tcp.world import Finding
 from lab.testbed.base import Testbed
@@ -42,6 +43,8 @@ OWED = 0.6
 MOST_ANSWERS = 200
 """Segments that the model answers with in one step, with `auto on`: two ends may answer each other without end."""
 LATE = "arrives late"
+LATER = 1_000_000
+"""Numbers between the first ones of two lives of a connection: four seconds of RFC 9293 §3.4.1's clock."""
 _GONE = (State.CLOSED, State.LISTEN)
 """Where an end holds no connection."""
 _AGAINST = {
@@ -305,7 +308,7 @@ class Session:
         where: Standing | None = None
         if not self.over:
             try:
-                where = standing(bench, self.hand.connection)
+                where = standing(bench, self.hand.connection, iss=opening(self.hand))
             except (AgentGone, AgentError, LinkError) as error:
                 self._end(error)
         if where is not None and problems and not where.objection:
@@ -478,6 +481,15 @@ class Session:
         result = self.result()
         conclude(result, self.bench, self._before)
         return result
+
+
+def opening(play: Play) -> Seq:
+    """The number of the SYN that our end would send now: in another life of the connection a later one.
+
+    As the clock of RFC 9293 §3.4.1 has it: a server in TIME-WAIT takes no earlier one (§3.6.1).
+    """
+    over = play.peer.state is State.CLOSED and play.connection.conversation.peer.iss is None
+    return play.connection.peer_isn + LATER if over and play.sent and play.lives else play.connection.iss
 
 
 def _reached(play: Play) -> int:

@@ -21,9 +21,13 @@ from lab.explore.session import NAME, Session, Step
 from lab.explore.view import View
 from lab.report.captures import write_capture
 from lab.report.files import CannotWrite
+from lab.report.rungs import beside_the_point
 from lab.report.terminal import Screen
 from lab.report.text import Line, count, mark, wrapped
 from lab.scenario.record import Result, Run, Verdict
+
+_ASKED = ("hint", "where", "again")
+"""Commands of a lesson, which complains itself."""
 
 
 class Shell:
@@ -47,6 +51,8 @@ class Shell:
         """What earlier sessions came to: `restart` ends one."""
         self.steps: list[Step] = []
         self._drawn = 0
+        self._waits = False
+        """Whether the person was told that the step takes its time."""
         self.guide = guide(self) if guide is not None else None
         self.session = self._start()
 
@@ -76,6 +82,9 @@ class Shell:
             if self.guide is None or not self.guide.asks:
                 raise
             command, rest = find(f"answer {line}")  # nothing else can be meant while a question is open
+        looks = command.act is None or command.name == "quit"
+        if rest.strip() and not command.usage and looks and command.name not in _ASKED:
+            raise CommandError(f"`{command.name}` stands alone, and {rest.strip()!r} stands behind it")
         if command.name == "restart":
             self.end()
             self._start()
@@ -113,12 +122,11 @@ class Shell:
         act = command.act
         if act is None:
             raise CommandError(f"`{command.name}` is no step", "only what sends, calls or waits is")
-        if command.name == "wait" and self._rows is not None:
-            self.show([[("waiting; Ctrl-C ends it", "dim")]])
         return self.does(line, lambda: act(self.session, rest))
 
     def does(self, line: str, act: Callable[[], None]) -> Step:
         """Do something as a step, and show what came of it. Raises CommandError, Over."""
+        self._waits = False
         with self._interruptible():
             step = self.session.step(line, act)
         if self.session.interrupted and self._rows is not None:
@@ -170,6 +178,9 @@ class Shell:
 
     def _draw_meanwhile(self) -> None:
         """Inside a step that takes its time: draw what has come since."""
+        if not self._waits and self._rows is not None:
+            self._waits = True
+            self.show([[("waiting; Ctrl-C ends it", "dim")]])
         fresh = self.session.untold()[self._drawn :]
         if fresh:
             self._drawn += len(fresh)
@@ -220,12 +231,18 @@ class Shell:
 
     def run(self, version: str, testbed: str) -> Run:
         """All sessions of this shell, as a run of `lab run`: its exit code is that of their verdicts."""
-        return Run(version, testbed, self.session.testbed.kernel, self.session.seed, results=self.ended)
+        seconds = sum(result.seconds for result in self.ended)
+        return Run(
+            version, testbed, self.session.testbed.kernel, self.session.seed, results=self.ended, seconds=seconds
+        )
 
 
 def _verdict(result: Result, session: Session, screen: Screen) -> list[Line]:
     sign, style = mark(result.verdict, screen.glyphs)
-    steps, packets = count(len(session.lines), "step"), count(len(result.packets), "packet")
+    shown = [packet for packet in result.packets if not beside_the_point(packet, result)]
+    steps, packets = count(len(session.lines), "step"), count(len(shown), "packet")
+    if len(shown) < len(result.packets):
+        packets += f" (and {len(result.packets) - len(shown)} of the lab's own probes and address resolution)"
     lines: list[Line] = [
         [(f"{sign} {result.verdict}", style), (f"  {steps}, {packets}, {count(result.checks, 'check')}", "")]
     ]

@@ -24,7 +24,9 @@ _BY_TIMER = ("retransmission", KEEP_ALIVE, PROBE)
 _STATE = 13
 """Columns of a state."""
 _TYPED = {"data": 'data "hello"', "repeat": "repeat last"}
+OTHERWISE = "* or otherwise"
 MORE = ": `legal` shows every way, and its section"
+SHORT = ": `legal` shows that, and what is not legal"
 _WS_NEXT = {
     WebState.CONNECTING: ("ws open",),
     WebState.OPEN: ('ws text "…"', "ws ping", "ws close 1000"),
@@ -56,8 +58,9 @@ class View:
     def step(self, step: Step, session: Session, width: int, *, drawn: int = 0, rows: int | None = None) -> list[Line]:
         """All that a step has to tell; of its entries the first `drawn` were drawn already.
 
-        What came while nobody typed is the ladder's alone, unless an end is in another state now or owes something
-        new. Where a terminal has few `rows`, what is not legal is left out, so that the step itself stays in sight.
+        Where nothing came of it, both ends stand as before, and that is not shown again. What came while nobody typed
+        is the ladder's alone, unless an end is in another state now or owes something new. Where a terminal has few
+        `rows`, what is not legal is left out, so that the step itself stays in sight.
         """
         result = session.result()
         entries = step.entries[drawn:]
@@ -70,8 +73,9 @@ class View:
         for problem in step.problems:
             lines += [[], *problem_lines(problem, result, width=min(width, 100), glyphs=self.glyphs)]
         where = step.standing
-        stood = (where.lab.state, where.server.state, [m.name for m in where.legal if m.due]) if where else None
-        news = bool(step.line) or stood != self._stood or bool(step.problems)
+        due = [move.name for move in where.legal if move.due] if where else []
+        stood = (where.connection, where.lab.state, where.server.state, due) if where else None
+        news = bool(step.line and step.entries) or stood != self._stood or bool(step.problems)
         self._stood = stood
         if self.panel and news and where is not None:
             web = session.hand.web
@@ -79,8 +83,9 @@ class View:
             below = panel(where, width=width, glyphs=self.glyphs, websocket=said)
             if rows is not None and len(lines) + len(below) + 3 > rows:
                 where = replace(where, illegal=())
-                below = panel(where, width=width, glyphs=self.glyphs, websocket=said, more=": `legal`")
-                below.append([(_MARGIN + "`legal` shows what is not legal, too", "dim")])
+                below = panel(where, width=width, glyphs=self.glyphs, websocket=said, more=SHORT)
+                if below[-1][0][0] != _MARGIN + OTHERWISE + SHORT:
+                    below.append([(_MARGIN + "`legal` shows what is not legal, too", "dim")])
             lines += [[], *below]
         return lines
 
@@ -210,7 +215,7 @@ def table(standing: Standing, *, width: int, glyphs: Glyphs, more: str = MORE) -
                     line += _comes(answer, says, standing, glyphs, dim=not move.legal)
                 lines.append(line)
     if otherwise:
-        lines.append([(_MARGIN + f"* or otherwise{more}", "dim")])
+        lines.append([(_MARGIN + OTHERWISE + more, "dim")])
     return lines
 
 

@@ -89,12 +89,18 @@ class _Shape:
 
 
 def ladder(
-    result: Result, *, width: int = 80, glyphs: Glyphs = UNICODE, frames: bool = False, legend: bool = True
+    result: Result,
+    *,
+    width: int = 80,
+    glyphs: Glyphs = UNICODE,
+    frames: bool = False,
+    legend: bool = True,
+    verdict: bool = True,
 ) -> list[Line]:
     """The run as a ladder of at most `width` columns (60 at least), its heading included.
 
     `frames`: with the frames that are not TCP too (ARP, neighbour discovery). `legend`: with a line that tells what
-    the signs mean.
+    the signs mean. Not `verdict`: there is none yet.
     """
     width = min(max(width, NARROWEST), WIDEST)
     entries = [e for e in result.timeline if frames or not beside_the_point(e, result)]
@@ -113,7 +119,7 @@ def ladder(
     shape.seq = min(max((len(seq_of(p)) for p in packets if p.segment), default=0), 8)
     shape.ack = min(max((len(ack_of(p)) for p in packets if p.segment), default=0), 8)
 
-    lines = [*heading(result, width=width, glyphs=glyphs), []]
+    lines = [*heading(result, width=width, glyphs=glyphs, verdict_too=verdict), []]
     lines.append(_columns(shape, result))
     last: float | None = None
     states: _States = {}

@@ -32,9 +32,11 @@ class Capture:
 
     packets: list[Dissection]
     times: list[float]
-    """For each packet, seconds since the first."""
+    """For each packet, seconds since the first, or since whatever else it is counted from."""
     notes: list[str] = field(default_factory=list)
     """Sentences to put below: what could not be read, and why."""
+    names: dict[int, str] = field(default_factory=dict)
+    """By a packet's number the name of its connection, where connections have names."""
 
 
 def page(capture: Capture, number: int, *, width: int = 80, glyphs: Glyphs = UNICODE) -> list[Line]:
@@ -44,7 +46,7 @@ def page(capture: Capture, number: int, *, width: int = 80, glyphs: Glyphs = UNI
     facts = [f"packet {number} of {len(capture.packets)}", seconds(capture.times[number - 1])]
     facts.append(count(len(packet.frame), "octet"))
     if packet.connection is not None:
-        facts.append(f"connection {packet.connection}")
+        facts.append(f"connection {capture.names.get(number, packet.connection)}")
     lines = headed([(facts[0], "head"), *((fact, "dim") for fact in facts[1:])], width)
     if packet.source:
         lines += wrapped(f"{packet.source} → {packet.destination}", width)

@@ -14,16 +14,20 @@ from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 
 
-def standing(bench: Bench, connection: Connection, *, moves: bool = True, kernel: bool = True) -> Standing:
+def standing(
+    bench: Bench, connection: Connection, *, moves: bool = True, kernel: bool = True, iss: Seq | None = None
+) -> Standing:
     """Ask the witnesses where the connection stands; `moves`: and the model what is legal next. Changes nothing.
 
-    Not `kernel`: the server's kernel is not asked, as where nobody can be. Raises AgentGone where the server's agent
-    cannot be asked any more.
+    `iss` is the number that our end would open it with, where it is not the connection's own any more. Not `kernel`:
+    the server's kernel is not asked, as where nobody can be. Raises AgentGone where the server's agent cannot be asked
+    any more.
     """
     conversation, now = connection.conversation, bench.now()
     state, info = _kernel(bench, connection) if kernel else (None, {})
     said = Word(state, info, "" if state is None else objection_to(conversation, state, now))
-    return stood(conversation, now, name=connection.name, iss=connection.iss, word=said, moves=moves)
+    opens = connection.iss if iss is None else iss
+    return stood(conversation, now, name=connection.name, iss=opens, word=said, moves=moves)
 
 
 @dataclass(frozen=True, slots=True)

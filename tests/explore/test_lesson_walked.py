@@ -110,7 +110,7 @@ def test_what_no_text_is_about_is_explained_by_the_model(take: Take, name: str, 
     with take(name) as pupil:
         pupil.comes_to(step)
         said = pupil.types(line)
-        assert "Why: " in said or "not what was asked for" in said
+        assert "In the server's words: " in said or "not what was asked for" in said
         assert pupil.walk.stage.id == step
         pupil.finishes()
         assert pupil.ends().verdict in FINE
@@ -123,7 +123,7 @@ def test_what_comes_of_a_mistake_later_is_explained_then(take: Take) -> None:
         assert "can still be done" in bare_line(said)
         pupil.types("fin", "answer 1")
         said = bare_line(pupil.types("server close"))
-        assert "Why: data was there that nobody read: a RST tells the peer that it is lost" in said
+        assert "In the server's words: data was there that nobody read: a RST tells the peer that it is lost" in said
         assert pupil.walk.stage.id == "close"
         pupil.finishes()
         assert pupil.ends().verdict in FINE
@@ -134,7 +134,10 @@ def test_the_servers_answer_and_the_models_reason_are_told(take: Take) -> None:
         pupil.comes_to("ack")
         said = pupil.types('send TCP(flags="A", ack=y)')
     assert "The server answered: RST seq=y." in said
-    assert "Why: the acknowledgment does not cover our SYN: a RST refuses it (RFC 9293 §3.10.7.4)." in said
+    assert (
+        "In the server's words: the acknowledgment does not cover our SYN: a RST refuses it (RFC 9293 §3.10.7.4)."
+        in said
+    )
     assert "Both ends stand as before" in said
 
 
@@ -143,7 +146,7 @@ def test_the_reason_is_told_in_chinese(take: Take) -> None:
         pupil.comes_to("ack")
         said = bare(pupil.types('send TCP(flags="A", ack=y)'))
     assert "服务器的应答：RSTseq=y。" in said
-    assert "原因：确认号没有覆盖本端的SYN：用RST拒绝（RFC9293§3.10.7.4）。" in said
+    assert "服务器的理由：确认号没有覆盖本端的SYN：用RST拒绝（RFC9293§3.10.7.4）。" in said
 
 
 def test_a_connection_that_is_gone_is_replaced_with_real_segments(take: Take) -> None:

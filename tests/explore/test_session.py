@@ -14,6 +14,7 @@ from hand import FAMILIES, FINE, Hand, calls, packets
 
 from lab.explore.commands.table import COMMANDS
 from lab.explore.errors import CommandError
+from lab.report.text import seconds
 from lab.scenario.record import DELAYED, LOST, Packet, Verdict
 from lab.testbed.sandbox import Sandboxes
 from lab.wire.link import Captured
@@ -579,3 +580,70 @@ def test_what_repeats_itself_meanwhile_is_drawn_once(hand: Hand) -> None:
     hand.do("ack")
     assert "meanwhile the server repeated itself once" in hand.text[before:]
     assert hand.end().verdict in FINE
+
+
+# What is said of it all
+
+
+def told(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_why_names_what_the_server_answered_and_what_it_said(hand: Hand) -> None:
+    hand.do(*OPEN)
+    assert "To your ACK seq 1 ack 1 (frame 3) it said nothing." in told(hand.look("why"))
+    hand.do("fin")
+    assert "To your FIN+ACK seq 1 ack 1 (frame 4) it said ACK seq 1 ack 2 (frame 5)." in told(hand.look("why"))
+    hand.do("server close")
+    assert "Its program's close(): the server said FIN+ACK seq 1 ack 2 (frame 6)." in told(hand.look("why"))
+    hand.do("ack")
+    assert "To your ACK seq 2 ack 2 (frame 7) it said nothing." in told(hand.look("why"))
+
+
+def test_why_excuses_no_violation(sandboxes: Sandboxes, tmp_path: Path) -> None:
+    broken = Path(__file__).parent.parent / "broken"
+    with Hand(sandboxes, tmp_path, serve="broken_servers:broken_fin_not_counted", path=(str(broken),)) as hand:
+        hand.do(*OPEN)
+        assert hand.do("fin").problems
+        said = told(hand.look("why"))
+        assert "✗ the server's ACK does not cover our FIN" in said
+        assert "In its words" not in said
+        assert hand.end().verdict is Verdict.VIOLATES
+
+
+def test_before_the_end_there_is_no_verdict(hand: Hand) -> None:
+    hand.do(*OPEN)
+    assert "inconclusive" not in hand.look("ladder")
+
+
+def test_to_predict_a_call(hand: Hand) -> None:
+    hand.do(*OPEN)
+    said = told(hand.look("predict server close"))
+    assert "if its program called close() ◄ FIN+ACK → lab CLOSE-WAIT, server FIN-WAIT-1" in said
+    assert packets(hand.do("server close")) == ["< FA 1 1"]
+    assert "its program cannot call close() now" in hand.refused("predict server close")
+    assert "which call" in hand.refused("predict server dance")
+    assert "is about TCP" in hand.refused('predict ws text "x"')
+
+
+def test_commands_that_stand_alone_say_so(hand: Hand) -> None:
+    hand.do("syn")
+    for line in ("ladder foo", "states foo", "why foo", "diagram foo", "restart foo", "quit foo"):
+        assert "stands alone" in hand.refused(line), line
+    assert hand.grounds == 1, "nothing began anew"
+
+
+def test_what_provokes_nothing_shows_no_panel(hand: Hand) -> None:
+    hand.do("syn", "ack")
+    before = len(hand.text)
+    hand.do("auto on", "lose next")
+    assert "the model answers for you" in hand.text[before:]
+    assert "will be lost on the way" in hand.text[before:]
+    assert "legal now" not in hand.text[before:]
+
+
+def test_layers_counts_time_and_connections_as_the_session_does(hand: Hand) -> None:
+    hand.do("syn", "ack", "new", "syn")
+    shown = [e for e in hand.session.bench.timeline if isinstance(e, Packet)][-1]
+    assert f"{seconds(shown.time)} " in hand.look("layers")
+    assert "connection B" in hand.look("layers")

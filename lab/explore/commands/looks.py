@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from lab.explore.commands.numbers import whole
 from lab.explore.errors import CommandError
 from lab.explore.guide import Guide
-from lab.explore.session import Session
+from lab.explore.session import Session, opening
 from lab.explore.view import every_way, outcome, segment_in_words
 from lab.report.ladder import ladder as whole_ladder
-from lab.report.text import Glyphs, Line, wrapped
-from lab.scenario.record import Packet
-from lab.tcp.prediction import Answer, predict
+from lab.report.problem import problem_lines
+from lab.report.text import Glyphs, Line, said, wrapped
+from lab.scenario.record import DELAYED, LOST, Call, Packet, Verdict
+from lab.tcp.prediction import CALLS, Answer, predict, predict_call
 from lab.tcp.profile import CHOICES
+from lab.tcp.state import State
 from lab.tcp.world import KEEP_ALIVE, PROBE
 from lab.wire.codec import TcpFrame, decode
 
@@ -44,36 +46,57 @@ def why(page: Page, rest: str) -> list[Line]:
     best = play.connection.conversation.server.best
     if not play.sent and play.connection.last_seen is None:
         raise CommandError("nothing has happened on this connection", "`syn` begins it")
-    lines: list[Line] = []
-    last = _last_that_counts(session)
-    if last is not None and last.segment is not None:
-        said = play.connection.notation(last.segment, from_peer=False).removeprefix("< ")
-        lines += wrapped(f"The server's last segment: {glyphs.left} {said} (frame {last.number}).", page.width)
-    if best.why:
-        lines += wrapped(f"Why: {best.why}.", page.width, style="head")
-    else:
-        lines += wrapped("Nothing has come that the server's end had to decide about.", page.width)
-    if best.rule:
-        lines.append([("Rule: ", "dim"), (best.rule, "")])
+    lines = wrapped(f"{_occasion(page)}.", page.width)
+    wrong = [p for p in session.bench.problems if p.verdict is Verdict.VIOLATES]
+    if wrong:  # whatever it meant by that, it is not what the documents have
+        lines += problem_lines(wrong[-1], session.result(), width=min(page.width, 100), glyphs=glyphs)
+        return lines
+    if not best.why:
+        return [*lines, *wrapped("Nothing has come yet that it had to decide about.", page.width)]
+    lines += wrapped(f"In its words: {best.why}.", page.width, style="head")
+    lines.append([("Rule: ", "dim"), (best.rule, "")])
     for choice in best.choices:
         one = CHOICES[choice]
         lines += wrapped(f"{one.verdict}: {one.says} ({one.source or one.section})", page.width, style="warn")
     lines += _requirements(best.rule, f"{best.why} {best.endpoint.state}", page)
     owed = play.connection.conversation.owed
     for reply in owed:
-        said = segment_in_words(reply.segment)
-        lines += wrapped(f"Your end owes an answer: {said} ({reply.rule}).", page.width, style="good")
+        answer = segment_in_words(reply.segment)
+        lines += wrapped(f"Your end owes an answer: {answer} ({reply.rule}).", page.width, style="good")
     return lines
 
 
-def _last_that_counts(session: Session) -> Packet | None:
-    """The server's last segment that something decided: not one that its timer has repeated since."""
-    name = session.hand.name
+def _occasion(page: Page) -> str:
+    """What the server decided about last, one of our segments or a call, and what it said then.
+
+    What its timers repeat decides nothing, and neither does a program that takes or reads.
+    """
+    session, glyphs = page.session, page.glyphs
+    connection = session.hand.connection
+    answers: list[str] = []
     for entry in reversed(session.bench.timeline):
-        theirs = isinstance(entry, Packet) and entry.sender == "server" and entry.connection == name
-        if isinstance(entry, Packet) and theirs and entry.note not in ("retransmission", KEEP_ALIVE, PROBE):
-            return entry
-    return None
+        if entry.connection != connection.name:
+            continue
+        if isinstance(entry, Call):
+            if entry.kind != "call" or not entry.text.startswith(_DECIDES):
+                continue
+            return f"Its program's {entry.text}: the server {_answered(answers)}"
+        if entry.segment is None or entry.note in ("retransmission", KEEP_ALIVE, PROBE, LOST, DELAYED):
+            continue
+        notation = said(connection.notation(entry.segment, from_peer=entry.sender == "peer"), glyphs)
+        if entry.sender == "peer":
+            return f"To your {notation.removeprefix(f'{glyphs.right} ')} (frame {entry.number}) it {_answered(answers)}"
+        if entry.sender == "server":
+            answers.insert(0, f"{notation.removeprefix(f'{glyphs.left} ')} (frame {entry.number})")
+    return f"By itself the server {_answered(answers)}"
+
+
+_DECIDES = ("connect", "send", "shutdown", "close", "abort")
+"""Calls that a connection's state or segments depend on, as the record begins them."""
+
+
+def _answered(segments: list[str]) -> str:
+    return f"said {', '.join(segments)}" if segments else "said nothing"
 
 
 def _requirements(rule: str, why: str, page: Page) -> list[Line]:
@@ -118,11 +141,9 @@ def layers(page: Page, rest: str) -> list[Line]:
     number = number if number > 0 else len(packets) + 1 + number
     if not 1 <= number <= len(packets):
         raise CommandError(f"there is no packet {word}", f"there are {len(packets)}")
-    first = packets[0].timestamp
-    times = [round(p.timestamp - first, 6) for p in packets]
-    return layers_page(
-        Capture(dissect([p.frame for p in packets]), times), number, width=page.width, glyphs=page.glyphs
-    )
+    capture = Capture(dissect([p.frame for p in packets]), [p.time for p in packets])
+    capture.names = {i: p.connection for i, p in enumerate(packets, 1)}
+    return layers_page(capture, number, width=page.width, glyphs=page.glyphs)
 
 
 def diagram(page: Page, rest: str) -> list[Line]:
@@ -142,6 +163,8 @@ def predict_(page: Page, rest: str) -> list[Line]:
     """What would come back, without sending."""
     session = page.session
     play = session.hand
+    if rest.split()[:1] == ["server"]:
+        return _predict_call(page, rest.split()[1:])
     frame, sent_as = _imagined(session, rest)
     read = decode(frame)
     if not isinstance(read, TcpFrame):
@@ -151,15 +174,33 @@ def predict_(page: Page, rest: str) -> list[Line]:
         raise CommandError("that would belong to another connection", "leave ports and addresses out")
     sound = read.checksum_correct and read.ip_checksum_correct and not read.truncated
     answers = predict(play.connection.conversation, read.segment, session.bench.now(), sound=sound)
-    lines: list[Line] = [[("if you sent ", "dim"), (f"{page.glyphs.right} {sent_as}", "peer")]]
+    lines: list[Line] = [[("if you sent ", "dim"), (said(sent_as, page.glyphs), "peer")]]
+    for i, answer in enumerate(answers):
+        lines += _answer(answer, page, other=i > 0)
+    return lines
+
+
+def _predict_call(page: Page, words: list[str]) -> list[Line]:
+    """What would come of a call of the server's program."""
+    session, play = page.session, page.session.hand
+    name = words[0] if words else ""
+    if name not in CALLS:
+        raise CommandError("which call", f"`predict server close`, or one of {', '.join(CALLS)}")
+    if not play.told:
+        raise CommandError("that program does what it likes", "`predict` tells of your own segments here")
+    answers = predict_call(play.connection.conversation, name, session.bench.now(), iss=opening(play))
+    if not answers:
+        raise CommandError(f"its program cannot call {name}() now", "`legal` shows what it can")
+    lines: list[Line] = [[("if its program called ", "dim"), (f"{name}()", "call")]]
     for i, answer in enumerate(answers):
         lines += _answer(answer, page, other=i > 0)
     return lines
 
 
 def _answer(answer: Answer, page: Page, *, other: bool) -> list[Line]:
-    said = outcome(answer, page.glyphs)
-    lines = wrapped(("or: " if other else "") + said, page.width, first=_MARGIN, then=_MARGIN * 2)
+    lines = wrapped(
+        ("or: " if other else "") + outcome(answer, page.glyphs), page.width, first=_MARGIN, then=_MARGIN * 2
+    )
     because = f"{answer.why} ({answer.rule})" if answer.why else answer.rule
     lines += wrapped(because, page.width, style="dim", first=_MARGIN * 2, then=_MARGIN * 2)
     for notice in answer.notices:
@@ -171,10 +212,12 @@ def _answer(answer: Answer, page: Page, *, other: bool) -> list[Line]:
 
 
 def _imagined(session: Session, text: str) -> tuple[bytes, str]:
-    """The frame that a command would send, and how it is written."""
+    """The frame that a command would send, and its segment in a script's notation."""
     from lab.explore.commands import segments
 
     word, _, more = text.strip().partition(" ")
+    if word == "ws":
+        raise CommandError("`predict` is about TCP", '`predict data "…"` tells what comes of any octets')
     if not word:
         raise CommandError("which segment", '`predict fin`, `predict data "hello"`, `predict TCP(flags="S", seq=x+7)`')
     play = session.hand
@@ -191,7 +234,7 @@ def _imagined(session: Session, text: str) -> tuple[bytes, str]:
         frame = play.peer.complete(packet)
     read = decode(frame)
     if isinstance(read, TcpFrame):
-        return frame, play.connection.notation(read.segment, from_peer=True).removeprefix("> ")
+        return frame, play.connection.notation(read.segment, from_peer=True)
     return frame, word
 
 
@@ -200,7 +243,7 @@ def legal(page: Page, rest: str) -> list[Line]:
     from lab.scenario.standing import standing
 
     play = page.session.hand
-    where = standing(page.session.bench, play.connection, kernel=False)
+    where = standing(page.session.bench, play.connection, kernel=False, iss=opening(play))
     width, glyphs = min(page.width, 120), page.glyphs
     lines: list[Line] = [[("legal now", "head")]]
     for move in where.legal:
@@ -220,7 +263,8 @@ def states(page: Page, rest: str) -> list[Line]:
         connection = play.connection
         kernel = "-"
         if not session.over and connection.server_port is not None:
-            kernel = str(session.bench.ask_state(connection) or "cannot be asked")
+            state = session.bench.ask_state(connection)
+            kernel = "cannot be asked" if state is None else "no socket" if state is State.CLOSED else str(state)
         here = glyphs.right if play is session.hand else " "
         lines.append(
             [
@@ -237,7 +281,7 @@ def states(page: Page, rest: str) -> list[Line]:
 
 def ladder(page: Page, rest: str) -> list[Line]:
     """The whole ladder so far."""
-    return whole_ladder(page.session.result(), width=page.width, glyphs=page.glyphs)
+    return whole_ladder(page.session.result(), width=page.width, glyphs=page.glyphs, verdict=False)
 
 
 def history(page: Page, rest: str) -> list[Line]:

@@ -47,6 +47,7 @@ def auto(session: Session, rest: str) -> None:
     if word not in ("on", "off"):
         raise CommandError(f"auto is {'on' if session.auto else 'off'}", "say `auto on` or `auto off`")
     session.auto = word == "on"
+    session.notice = "the model answers for you" if session.auto else "you answer yourself"
 
 
 def new(session: Session, rest: str) -> None:

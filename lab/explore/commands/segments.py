@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from lab.explore.errors import CommandError
 from lab.explore.play import Play
-from lab.explore.session import Session
+from lab.explore.session import LATER, Session, opening
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, letters
 from lab.tcp.state import State
 
 MSS = 1440
 """Octets of text that one segment takes, where nothing less was agreed: an Ethernet frame's worth over IPv6, so that a
 session can be played again over either family."""
-
-LATER = 1_000_000
-"""Numbers between the first ones of two lives of a connection: four seconds of RFC 9293 §3.4.1's clock."""
 
 _NO_CONNECTION = (State.CLOSED, State.LISTEN)
 
@@ -22,8 +19,7 @@ def syn(session: Session, rest: str) -> None:
     """SYN: seq=x. On a connection that is over, another life of it begins, with another first number."""
     play = ready(session)
     _nothing_behind(rest, "syn")
-    if _begins_anew(play):
-        # As the clock of RFC 9293 §3.4.1 has it: a server in TIME-WAIT takes no earlier one (§3.6.1).
+    if opening(play) != play.connection.iss:
         session.scribe.begins_anew(play, LATER)
     play.lives += 1
     _send(session, play, SYN)
@@ -139,15 +135,9 @@ def frame_of(session: Session, play: Play, command: str) -> bytes:
     if owed is not None:
         return owed
     segment = TCP(flags=letters(flags))
-    if command == "syn" and _begins_anew(play):
-        segment.seq = int(play.connection.peer_isn + LATER)
+    if command == "syn" and opening(play) != play.connection.iss:
+        segment.seq = int(opening(play))
     return play.peer.complete(segment)
-
-
-def _begins_anew(play: Play) -> bool:
-    """Whether a SYN begins another life of this connection."""
-    over = play.peer.state is State.CLOSED and play.connection.conversation.peer.iss is None
-    return bool(over and play.sent and play.lives)
 
 
 def _owed_reset(session: Session, play: Play) -> bytes | None:

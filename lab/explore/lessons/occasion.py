@@ -196,7 +196,7 @@ def values(session: Session, play: Play) -> dict[str, str]:
         e for e in session.bench.timeline if isinstance(e, Packet) and e.connection == play.name and e.segment
     ]  # fmt: skip
     sent = next((p for p in reversed(packets) if p.sender == "peer"), None)
-    got = next((p for p in reversed(packets) if p.sender == "server"), None)
+    got = next((p for p in reversed(packets) if p.sender == "server" and p.note != "retransmission"), None)
     names = session.names() if session.hand is play else {}
     mine, theirs = names.get("snd_nxt"), names.get("rcv_nxt")
     return {

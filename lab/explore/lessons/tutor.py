@@ -53,6 +53,8 @@ class Tutor:
         self.shell = shell
         self.walk = Walk(lesson, self)
         self._lines: list[tuple[Kind, str] | Line] = []
+        self._shown: tuple[State, State] | None = None
+        """The states that were shown last."""
 
     # What the shell asks (lab.explore.guide)
 
@@ -91,7 +93,10 @@ class Tutor:
 
     def overheard(self, step: Step) -> None:
         """Take note of what came by itself."""
-        self.stands(self.shell.session, step)
+        where = step.standing
+        states = (where.lab.state, where.server.state) if where is not None else None
+        if states != self._shown or step.problems:  # a repeat changes nothing, and is not drawn either
+            self.stands(self.shell.session, step)
         self.walk.overheard(step)
 
     def looked(self, command: Command, rest: str) -> None:
@@ -136,6 +141,7 @@ class Tutor:
         where = step.standing
         if where is None:
             return
+        self._shown = where.lab.state, where.server.state
         glyphs = self.shell.screen.glyphs
         line: Line = [(f"{_MARGIN}lab ", "dim"), (str(where.lab.state), "peer"), ("  server ", "dim")]
         line.append((str(where.server.state), "server"))
