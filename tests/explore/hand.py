@@ -147,13 +147,16 @@ def said(packet: Packet) -> str:
 _places = itertools.count()
 
 
-def played(path: Path, sandboxes: Sandboxes, *, family: Any = "ipv4", seed: int = 1) -> Result:
-    """The file as `lab run` plays it: read anew each time, since a reader may remember what a path held."""
+def played(path: Path, sandboxes: Sandboxes, *, family: Any = "ipv4", seed: int = 1, wrap: bool = False) -> Result:
+    """The file as `lab run` plays it: read anew each time, since a reader may remember what a path held.
+
+    `wrap`: with the last number of the circle as our first one, as in one of the two runs.
+    """
     place = path.with_name(f"{path.stem}_{next(_places)}.py")
     shutil.copy(path, place)
     (scenario,) = load([str(place)])
     with sandboxes.make() as sandbox:
-        return play(scenario, sandbox, family, seed=seed, wrap=False, alone=True)
+        return play(scenario, sandbox, family, seed=seed, wrap=wrap, alone=True)
 
 
 def conforms(

@@ -75,6 +75,7 @@ SESSIONS = {
                 'send TCP(flags="A", seq=x+1, options=[("MD5", "a" * 4), ("UTO", "ab"), ("SAck", [])])'],
     "many_fields": ["syn", "ack", 'send TCP(flags="PA", seq=snd_nxt, ack=rcv_nxt, window=8192, '
                     'options=[("NOP", None), ("MSS", 1400), ("WScale", 7)])'],
+    "called_beside_a_service": ["new ws", "server connect", "synack", 'server send "hi"', "ack", "switch B", "ws open"],
     "websocket_beside": ["syn", "ack", "ws open", 'ws binary b"\\x00\\xff"', "switch A", "server accept", 'data "x"'],
 }  # fmt: skip
 OVER_IPV4_ALONE = {"wrong_segments"}
@@ -115,6 +116,23 @@ def test_what_depends_on_the_segment_size_is_played_over_that_family(sandboxes: 
         hand.do(*OPEN, 'server send "w" * 5000', "ack", 'send TCP(flags="A", window=0)', 'server send "hi"')
         assert f"lab run {tmp_path / 'either'}.py` plays" in " ".join(hand.look(f"save {tmp_path / 'either'}").split())
     conforms(tmp_path / "either.py", sandboxes)
+
+
+def test_a_number_in_figures_is_as_far_from_our_first_one_in_each_run(
+    sandboxes: Sandboxes, hand: Hand, tmp_path: Path
+) -> None:
+    """0 lies far from it; where that is the last number of the circle, the window would begin at 0."""
+    hand.do("syn", "ack", 'send TCP(flags="PA", seq=0)/b"far"', "ack")
+    x = int(hand.session.hand.connection.peer_isn)
+    path = hand.saved(tmp_path / "story.py")
+    assert f"    x = peer.anew(Seq({x:_}))\n" in path.read_text()
+    assert 'peer.send(TCP(flags="PA", seq=0) / b"far")\n    peer.expect(TCP(flags="A"' in path.read_text()
+    for wrap in (False, True):
+        assert played(path, sandboxes, wrap=wrap).verdict is Verdict.CONFORMS
+    is_well_formed(path)
+    free = tmp_path / "free.py"
+    free.write_text(path.read_text().replace(f"peer.anew(Seq({x:_}))", "peer.iss"))
+    assert played(free, sandboxes, wrap=True).verdict is Verdict.VIOLATES
 
 
 def test_the_date_of_an_answer_is_not_expected_and_all_else_is(

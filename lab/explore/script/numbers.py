@@ -27,6 +27,8 @@ class Firsts:
     theirs: dict[str, int] = field(default_factory=dict)
     figures: set[int] = field(default_factory=set)
     """Numbers that were typed in figures: the server may echo them, or count from one."""
+    placed: bool = False
+    """Whether one of them was the sequence number of a segment of ours, which means something beside our first one."""
     _last: int = 0
     """The number of the last name of the server's."""
 

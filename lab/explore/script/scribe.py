@@ -187,6 +187,17 @@ class Scribe:
             name = self._firsts[play.name].begins(self._tailed("x", play), play.connection.iss)
             self._add(f"{name} = {self._tailed('peer', play)}.iss")
 
+    def _placed(self, line: str) -> str:
+        """Where a number of ours was typed in figures, our first one is the session's own in each run: else it might be
+        one that the window has just reached, or not.
+        """
+        for name, firsts in self._firsts.items():
+            play = self.session.plays[name]
+            x, peer = self._tailed("x", play), self._tailed("peer", play)
+            if firsts.placed and line == f"{x} = {peer}.iss":
+                return f"{x} = {peer}.anew(Seq({firsts.ours[x]:_}))"
+        return line
+
     def notes(self, step: Step) -> None:
         """The end of a step: what was seen in it."""
         self.catches_up()
@@ -277,7 +288,10 @@ class Scribe:
         """The numbers that a packet is given in figures; so is what is counted from a number that is not known yet."""
         unknown = play.connection.conversation.peer.irs is None
         known = {self.names(play).peer: SimpleNamespace(rcv_nxt=0)} if unknown else {}
-        self._firsts_of(play).figures.update(worked_out(code, "seq", "ack", **known))
+        firsts = self._firsts_of(play)
+        ours = set(worked_out(code, "seq", **known))
+        firsts.figures |= ours | set(worked_out(code, "ack", **known))
+        firsts.placed = firsts.placed or bool(ours)
 
     def _firsts_of(self, play: Play) -> Firsts:
         return self._firsts.get(play.name) or Firsts({self._tailed("x", play): play.connection.iss})
@@ -379,9 +393,9 @@ class Scribe:
 
     def script(self, path: Path) -> str:
         """The whole scenario, formatted like those in `scenarios/`."""
-        body = _used(self._body)
+        body = list(map(self._placed, _used(self._body)))
         asked = set().union(*map(_names_in, body))
-        modules = {**self._imports, "TCP": "scapy.layers.inet", "State": "lab.scenario"}
+        modules = {**self._imports, "TCP": "scapy.layers.inet", **dict.fromkeys(("Seq", "State"), "lab.scenario")}
         modules = {name: module for name, module in modules.items() if name in asked}
         name = _function(path, {*modules, "scenario"})
         modules |= dict.fromkeys(("Peer", "Server", "scenario"), "lab.scenario")
