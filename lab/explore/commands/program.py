@@ -73,7 +73,7 @@ def connect(session: Session, rest: str) -> None:
     """connect(): the program calls us, and its kernel sends a SYN. We are the server now."""
     _agent(session)
     play = session.hand
-    if not play.fresh:
+    if not play.fresh or play.web is not None:
         play = session.another()
     names = session.scribe.names(play)
     session.scribe.meets(play)
