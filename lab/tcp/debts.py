@@ -64,6 +64,8 @@ def _with_new(end: Endpoint, owed: tuple[Reply, ...], outcome: Outcome) -> tuple
     ):
         return replies  # nearly always
     for reply in replies:
+        if _is_ack(reply.segment) and any(_says_as_much(o.segment, reply.segment) for o in owed):
+            continue
         owed = (*(o for o in owed if not _includes(reply, o)), reply)
     return tuple(o for o in owed if _stands(o, after))[-MOST:]
 
@@ -71,6 +73,11 @@ def _with_new(end: Endpoint, owed: tuple[Reply, ...], outcome: Outcome) -> tuple
 def _stands(owed: Reply, end: Endpoint) -> bool:
     """A SYN,ACK is owed in SYN-RECEIVED alone: whoever is further has been understood without it."""
     return SYN not in owed.segment.flags or end.state is State.SYN_RECEIVED
+
+
+def _says_as_much(owed: Segment, ack: Segment) -> bool:
+    """Whether a SYN,ACK that is still to be sent acknowledges the same."""
+    return owed.flags & (SYN | ACK) == SYN | ACK and owed.ack == ack.ack
 
 
 def _includes(newer: Reply, older: Reply) -> bool:

@@ -182,7 +182,7 @@ def _ack(r: Reaction, segment: Segment) -> bool:
         r.time_wait()
         return not habits.done_with_ack_of_fin(r, segment)
     if end.state is State.LAST_ACK:
-        r.explain("our FIN is acknowledged, the peer's long was: the connection is gone")
+        r.explain("our FIN is acknowledged, and the peer's has long been: the connection is gone")
         r.end_connection(Event.RCV_ACK_OF_FIN)
         return False
     return True

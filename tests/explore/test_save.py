@@ -353,3 +353,14 @@ def test_a_walk_blames_no_honest_kernel_and_can_be_played_again(
         is_well_formed(path)
     if path.exists() and heard and not doubtful:
         conforms(path, sandboxes, seeds=(seed, seed + 1000))
+
+
+def test_a_containers_paths_begin_in_the_folder_that_stays(
+    hand: Hand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.explore.commands.keep.KEPT", tmp_path)
+    hand.do("syn")
+    assert f"lab run {tmp_path / 'story.py'}" in " ".join(hand.look("save story.py").split())
+    assert (tmp_path / "story.py").exists()
+    hand.look(f"pcap {tmp_path / 'other.pcapng'}")
+    assert (tmp_path / "other.pcapng").exists()

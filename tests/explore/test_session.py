@@ -642,6 +642,22 @@ def test_what_provokes_nothing_shows_no_panel(hand: Hand) -> None:
     assert "legal now" not in hand.text[before:]
 
 
+def test_octets_are_no_text(hand: Hand) -> None:
+    hand.do("ws open")
+    assert 'write octets as b"\\x00\\xff"' in hand.refused(r'ws binary "\x00\xff"')
+    hand.do(r'ws binary b"\x00\xff"')
+    assert "BINARY fin masked len 2" in told(hand.text)
+
+
+def test_a_syn_that_comes_again_is_answered_once(hand: Hand) -> None:
+    """A SYN+ACK says all that the ACK of the repeated SYN would say (RFC 9293 §3.8.1)."""
+    hand.do("server connect")
+    step = hand.do("wait")
+    assert packets(step, repeats=True) == ["< S 0"]
+    assert step.standing is not None
+    assert [m.name for m in step.standing.legal if m.due] == ["synack"]
+
+
 def test_layers_counts_time_and_connections_as_the_session_does(hand: Hand) -> None:
     hand.do("syn", "ack", "new", "syn")
     shown = [e for e in hand.session.bench.timeline if isinstance(e, Packet)][-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import stat
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from lab.explore.script.scribe import SAVED
 from lab.report.captures import write_capture_to
 from lab.report.files import write_whole
 from lab.report.text import Line, wrapped
+
+KEPT = Path(os.environ.get("LAB_SAVE", ""))
+"""The folder that paths begin in: a container's own files go when it does."""
 
 
 def save(page: Page, rest: str) -> list[Line]:
@@ -49,7 +53,7 @@ def _path(text: str, command: str, suffix: str, example: str) -> Path:
     word = text.strip().strip("\"'")
     if not word:
         raise CommandError("where to", f"name a file: `{command} {example}`")
-    path = Path(word).expanduser()
+    path = KEPT / Path(word).expanduser()
     if _is(path, stat.S_ISDIR):
         raise CommandError(f"{path} is a folder", f"name a file in it: `{command} {path / example}`")
     if path.suffix != suffix:

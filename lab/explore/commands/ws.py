@@ -142,6 +142,11 @@ def _message(session: Session, rest: str, kind: str, make: Callable[[bytes], Fra
     data = octets_of(session, words, f"ws {kind}")
     if not words and kind in ("text", "binary", "continuation"):
         raise CommandError("no message was given", f'write `ws {kind} "hello"`; an empty one is `ws {kind} b""`')
+    if kind == "binary" and not words.startswith("b") and not data.isascii():
+        raise CommandError(
+            f"what stands in {words} is text, and would be sent as UTF-8, in {len(data)} octets",
+            'write octets as b"\\x00\\xff"',
+        )
     frame = replace(make(data), **changes) if changes else make(data)  # type: ignore[arg-type]
     said = ", ".join([argument(data)] * bool(data) + [f"{name}={value}" for name, value in changes.items()])
     _frame(session, frame, f"{kind}({said})", kind, unmasked=unmasked)
