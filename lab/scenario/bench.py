@@ -18,7 +18,7 @@ from lab.scenario.record import LOST, Call, Packet, Problem, Remark, Sender, Ver
 from lab.tcp.conversation import Conversation
 from lab.tcp.explain import CROSSING
 from lab.tcp.profile import Choice, Profile
-from lab.tcp.segment import ACK, RST, SYN, Segment
+from lab.tcp.segment import ACK, RST, SYN, Hurdle, Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.tcp.world import Finding
@@ -134,6 +134,8 @@ class Bench:
         self._began = time.time()
         self._fences: set[int] = set()
         self._fence_seen: set[int] = set()
+        self._elsewhere: set[tuple[int, int]] = set()
+        """Ports of the server and of ours between which the script has sent what belongs to no connection."""
 
     # Connections
 
@@ -202,12 +204,8 @@ class Bench:
         # A machine that takes its time here must not make the server seem late: what it owes is owed from now on.
         now = stamp - self._began
         answers = self.testbed.link.drain()
-        sound = (
-            isinstance(decoded, TcpFrame)
-            and decoded.checksum_correct
-            and decoded.ip_checksum_correct
-            and not decoded.truncated
-        )
+        hurdle = self._hurdle(connection, decoded) if isinstance(decoded, TcpFrame) else None
+        sound = isinstance(decoded, TcpFrame) and not (hurdle and hurdle.sure)
         crossed = self._crossed(connection, decoded if sound else None, answers, before, stamp, ours=ours)
         self._take(answers[:crossed])
         # Kept waiting inside `send()`, the lab does not know when it left: before its first answer at any rate.
@@ -220,10 +218,10 @@ class Bench:
             fresh = not self.alone and not connection.server_spoke and connection.peer_state is State.CLOSED
             if fresh and sound and decoded.segment.flags == SYN:
                 connection.opening = frame
-            connection.conversation.peer_sends(decoded.segment, now, sound=sound, ours=ours)
+            connection.conversation.peer_sends(decoded.segment, now, ours=ours, hurdle=hurdle)
             packet.segment = decoded.segment
             packet.connection = connection.name
-            packet.note = note or ("" if sound else "bad checksum")
+            packet.note = note or (hurdle.why if hurdle and hurdle.sure else "")
             packet.seq, packet.ack = connection.relative(decoded.segment, from_peer=True)
             self._stand(packet, connection)
             connection.last_heard = packet if sound else connection.last_heard
@@ -234,6 +232,20 @@ class Bench:
         self.pump()
         if self.testbed.settle in ("exact", "agent"):
             self.settle(connection)
+
+    def _hurdle(self, connection: Connection, frame: TcpFrame) -> Hurdle | None:
+        """What keeps a frame that goes out from the server's end of that connection, or may."""
+        if not frame.sound:
+            return Hurdle("bad checksum", "RFC 9293 §3.1", sure=True)
+        there = (self.peer_address, connection.peer_port, self.server_address, connection.server_port)
+        if (frame.source, frame.sport, frame.destination, frame.dport) != there:
+            self._elsewhere.add((frame.dport, frame.sport))
+            return Hurdle("of no connection", "RFC 9293 §3.3.1", sure=True)
+        if frame.destination_mac[0] & 1:
+            return Hurdle("to all on the link, though to one address", "RFC 1122 §3.3.6", sure=False)
+        if frame.destination_mac != self.testbed.server_mac:
+            return Hurdle("to another host on the link", "RFC 894", sure=True)
+        return frame.hurdle
 
     def _lose(self, connection: Connection, frame: bytes, decoded: Decoded, note: str) -> None:
         """A frame that never arrives: our end has sent it, the server hears nothing, the capture shows it leaving."""
@@ -277,7 +289,7 @@ class Bench:
         for split in range(surely, len(answers) + 1):
             trial = connection.conversation.copy()
             sights = [trial.server_sends(segment, now) for i, segment in mine if i < split]
-            trial.peer_sends(sent.segment, now, ours=ours)
+            trial.peer_sends(sent.segment, now, ours=ours, hurdle=self._hurdle(connection, sent))
             sights += [trial.server_sends(segment, now) for i, segment in mine if i >= split]
             explained = all(sight.finding is None for sight in sights) and trial.server.settle(now) is None
             if explained and (state is None or trial.server.could_be_in(state, now)):
@@ -362,7 +374,7 @@ class Bench:
             else:
                 connection.opening = b""
                 self._judge(connection, one, frame)
-        elif self.alone:
+        elif self.alone and (frame.sport, frame.dport) not in self._elsewhere:
             self._stray(one, frame)
 
     def _is_of_an_old_one(self, connection: Connection, frame: TcpFrame) -> bool:

@@ -10,7 +10,7 @@ from lab.tcp.debts import after_sending, after_taking
 from lab.tcp.endpoint import Endpoint
 from lab.tcp.outcome import Reply
 from lab.tcp.profile import LINUX, MITIGATED, RFC9293, Profile
-from lab.tcp.segment import SYN, Segment
+from lab.tcp.segment import SYN, Hurdle, Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.shadow import Shadow
 from lab.tcp.world import Sight
@@ -40,8 +40,12 @@ class Conversation:
         other.server = self.server.copy()
         return other
 
-    def peer_sends(self, segment: Segment, now: float, *, sound: bool = True, ours: bool = True) -> None:
+    def peer_sends(
+        self, segment: Segment, now: float, *, sound: bool = True, ours: bool = True, hurdle: Hurdle | None = None
+    ) -> None:
         """The lab sends `segment`. Not `sound`: its checksum is wrong, so that a server must not take notice.
+
+        `hurdle`: what keeps it from the server's TCP, or may.
 
         Not `ours`: an old duplicate that the network delivers; our end did not send it now.
         """
@@ -49,8 +53,8 @@ class Conversation:
             self.peer, self.owed = after_sending(self.peer, self.owed, segment, now)
             if SYN in segment.flags and self.peer.iss is not None:
                 self.peer_isn = self.peer.iss
-        if sound:
-            self.server.receives(segment, now)
+        if sound and not (hurdle and hurdle.sure):
+            self.server.receives(segment, now, hurdle)
 
     def server_sends(self, segment: Segment, now: float) -> Sight:
         """The server is seen to send `segment`."""

@@ -16,7 +16,7 @@ from lab.tcp.endpoint import Endpoint
 from lab.tcp.evolve import evolve
 from lab.tcp.outcome import CallError, Outcome, Reply
 from lab.tcp.reaction import make
-from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
+from lab.tcp.segment import ACK, FIN, RST, SYN, Hurdle, Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 from lab.tcp.ways import ways
@@ -58,26 +58,32 @@ class Answer:
 
 
 def predict(
-    conversation: Conversation, segment: Segment, now: float, *, ours: bool = True, sound: bool = True
+    conversation: Conversation,
+    segment: Segment,
+    now: float,
+    *,
+    ours: bool = True,
+    sound: bool = True,
+    hurdle: Hurdle | None = None,
 ) -> tuple[Answer, ...]:
     """One Answer for each way in which a server that is still possible may answer `segment`, plainest first.
 
-    Worlds that answer alike and differ in nothing but their profile are one Answer. `ours` and `sound` as in
+    Worlds that answer alike and differ in nothing but their profile are one Answer. `ours`, `sound` and `hurdle` as in
     `Conversation.peer_sends`; `now` in seconds, on the conversation's clock. Changes nothing. Never raises.
     """
     lab = (conversation.peer, conversation.owed)
     if ours:
         lab = after_sending(*lab, segment, now)
     server = conversation.server.copy()
-    if not sound:
-        bad = [(w, Outcome(w.endpoint, (), "RFC 9293 §3.1", _BAD_CHECKSUM)) for w in server.worlds]
-        return _answers(bad, lab, now)
+    kept = hurdle if sound else _BAD_CHECKSUM
+    if kept is not None and kept.sure:
+        return _answers([(w, Outcome(w.endpoint, (), kept.section, kept.why)) for w in server.worlds], lab, now)
     server.make_ready(segment)
-    return _answers([(w, o) for w in server.worlds for o in ways(w.endpoint, segment, now)], lab, now)
+    return _answers([(w, o) for w in server.worlds for o in ways(w.endpoint, segment, now, kept)], lab, now)
 
 
 _NOTHING_NEW = "it brings nothing new and asks for no answer"
-_BAD_CHECKSUM = "its checksum is wrong: it is dropped as if it had never come"
+_BAD_CHECKSUM = Hurdle("its checksum is wrong: it is dropped as if it had never come", "RFC 9293 §3.1", sure=True)
 
 CALLS: dict[str, Callable[[Endpoint, float], Outcome]] = {
     "listen": lambda end, now: end.open_passive(),

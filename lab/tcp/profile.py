@@ -279,6 +279,13 @@ CHOICES: dict[str, Choice] = {
             ("9293-3.10.7.2-syn",),
         ),
         Choice(
+            "internet-options-refused",
+            "permitted",
+            "A packet whose IP options or extension headers the host refuses is dropped before TCP hears of it.",
+            "RFC 1122 §3.2.1.8",
+            "RFC 7126 §4, RFC 4942 §2.1.9.5, RFC 8504 §5.3; Linux ip_rcv_options, ip6_parse_tlv, ipv6_rthdr_rcv",
+        ),
+        Choice(
             "signature-dropped",
             "permitted",
             "A segment with a signature (MD5, TCP-AO) for which no key is known is dropped without an answer.",
@@ -514,6 +521,7 @@ MITIGATED = Profile(
             "time-wait-reopen",
             "time-wait-ignores-rst",
             "half-duplex-close",
+            "internet-options-refused",
             "signature-dropped",
             "broken-options-dropped",
         }

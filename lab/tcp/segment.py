@@ -116,3 +116,15 @@ class Segment:
         if self.payload:
             text += f" len {len(self.payload)}"
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class Hurdle:
+    """What keeps a segment from TCP, though it has reached a host."""
+
+    why: str
+    """In words: "its source route leads on to another host"."""
+    section: str
+    """Section that says so, "RFC 791 §3.1"."""
+    sure: bool
+    """Whether no host hands it on. Otherwise a host may: the document leaves it open, or a setting decides."""

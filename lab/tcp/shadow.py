@@ -17,7 +17,7 @@ from lab.tcp.explain import CROSSING, Explainer
 from lab.tcp.octets import EMPTY
 from lab.tcp.outcome import CallError
 from lab.tcp.profile import Profile
-from lab.tcp.segment import ACK, PSH, RST, SYN, Segment, letters
+from lab.tcp.segment import ACK, PSH, RST, SYN, Hurdle, Segment, letters
 from lab.tcp.state import State
 from lab.tcp.ways import ways
 from lab.tcp.world import GONE, Ended, Finding, Owed, Sight, World
@@ -113,10 +113,10 @@ class Shadow:
         """The program has switched keep-alive on (RFC 9293 §3.8.4, MAY-5); an untold one may have done so anyway."""
         self._explainer.keep_alive = True
 
-    def receives(self, segment: Segment, now: float) -> None:
-        """A sound segment of the lab's reaches the server."""
+    def receives(self, segment: Segment, now: float, hurdle: Hurdle | None = None) -> None:
+        """A sound segment of the lab's reaches the server, whose host may refuse it for the `hurdle`."""
         self.make_ready(segment)
-        taken = self._ways(segment, now)
+        taken = self._ways(segment, now, hurdle)
         self.worlds = [world for world, _ in taken]
         for world, outcome in taken:
             before = world.endpoint
@@ -138,12 +138,12 @@ class Shadow:
             world.heard = world.endpoint.state
             world.forget_acknowledged()
 
-    def _ways(self, segment: Segment, now: float) -> list[tuple[World, Outcome]]:
+    def _ways(self, segment: Segment, now: float, hurdle: Hurdle | None) -> list[tuple[World, Outcome]]:
         """Each world, with what the segment brings there; where it may bring this or that, both are followed."""
         found: list[tuple[World, Outcome]] = []
         room = MOST_WORLDS - len(self.worlds)
         for world in self.worlds:
-            first, *others = ways(world.endpoint, segment, now)
+            first, *others = ways(world.endpoint, segment, now, hurdle)
             found.append((world, first))
             found += [(world.copy(), other) for other in others[: max(0, room)]]
             room -= len(others)

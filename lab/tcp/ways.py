@@ -15,7 +15,7 @@ from lab.tcp.options import Kind
 from lab.tcp.outcome import Outcome
 from lab.tcp.profile import CHOICES, OCCASIONAL
 from lab.tcp.reaction import Reaction
-from lab.tcp.segment import Segment
+from lab.tcp.segment import Hurdle, Segment
 from lab.tcp.state import Event, State
 
 if TYPE_CHECKING:
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 _SIGNATURES = (Kind.MD5_SIGNATURE, Kind.AUTHENTICATION)
 
 
-def ways(end: Endpoint, segment: Segment, now: float) -> tuple[Outcome, ...]:
-    """SEGMENT ARRIVES (RFC 9293 §3.10.7): what may come of it, plainest first; never empty, and no two alike."""
+def ways(end: Endpoint, segment: Segment, now: float, hurdle: Hurdle | None = None) -> tuple[Outcome, ...]:
+    """SEGMENT ARRIVES (RFC 9293 §3.10.7): what may come of it, plainest first; never empty, and no two alike.
+
+    `hurdle`: what the host's Internet layer may refuse it for.
+    """
     found: list[Outcome] = []
-    for outcome in (*_taken(end, segment, now), *_dropped(end, segment, now)):
+    refused = () if hurdle is None else _refused(end, hurdle)
+    for outcome in (*_taken(end, segment, now), *_dropped(end, segment, now), *refused):
         if all((outcome.endpoint, outcome.replies) != (one.endpoint, one.replies) for one in found):
             found.append(outcome)
     return tuple(found)
@@ -42,6 +46,12 @@ def _taken(end: Endpoint, segment: Segment, now: float) -> tuple[Outcome, ...]:
     plainer = evolve(end, profile=replace(end.profile, choices=end.profile.choices - made))
     others = _taken(plainer, segment, now)
     return (*(replace(o, endpoint=evolve(o.endpoint, profile=end.profile)) for o in others), outcome)
+
+
+def _refused(end: Endpoint, hurdle: Hurdle) -> tuple[Outcome, ...]:
+    """Before TCP hears of it."""
+    choice = "internet-options-refused"
+    return (Outcome(end, (), hurdle.section, hurdle.why, (choice,)),) if end.profile.has(choice) else ()
 
 
 def _dropped(end: Endpoint, segment: Segment, now: float) -> tuple[Outcome, ...]:

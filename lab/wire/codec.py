@@ -12,8 +12,10 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias
 
-from lab.tcp.segment import Flags, Segment
+from lab.tcp.segment import Flags, Hurdle, Segment
 from lab.tcp.sequence import Seq
+from lab.wire import hurdles
+from lab.wire.hurdles import DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, ROUTING
 
 ETHERNET_HEADER: Final = 14
 ETHERTYPE_IPV4: Final = 0x0800
@@ -44,7 +46,6 @@ _IPV6 = struct.Struct("!IHBB16s16s")
 _TCP = struct.Struct("!HHIIHHHH")
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _ARP_ETHERNET_IPV4 = (1, ETHERTYPE_IPV4, 6, 4)
-_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION_OPTIONS = 0, 43, 44, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,13 @@ class TcpFrame:
     """The three reserved bits between data offset and NS, 0 to 7 (RFC 9293 §3.1: Rsrvd, less AccECN's AE/NS)."""
     data_offset: int = 5
     """The data offset field, 0 to 15 words of four octets."""
+    hurdle: Hurdle | None = None
+    """What its IP options or extension headers put in its way to TCP."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether it is whole and its checksums hold, so that a receiver must not drop it for them."""
+        return self.checksum_correct and self.ip_checksum_correct and not self.truncated
 
     @property
     def family(self) -> Literal["ipv4", "ipv6"]:
@@ -317,7 +325,8 @@ def _ipv4(frame: bytes) -> Decoded:
     end, cut = _ipv4_end(frame, begin)
     if protocol == PROTOCOL_TCP and end - begin >= 20:
         header_holds = ones_sum(frame[ETHERNET_HEADER:begin]) == 0
-        return _tcp(frame, begin, end, cut, source, destination, ttl, header_holds)
+        hurdle = hurdles.in_ipv4(frame[34:begin]) if begin > 34 else None
+        return _tcp(frame, begin, end, cut, source, destination, ttl, header_holds, hurdle)
     kind = _ICMP.get(frame[begin], "") if protocol == 1 and begin < end else ""
     return OtherFrame(_upper_summary("IPv4", protocol, kind, source, destination))
 
@@ -332,7 +341,8 @@ def _ipv6(frame: bytes) -> Decoded:
         return OtherFrame(f"{found} {_way(source, destination)}")
     protocol, begin = found
     if protocol == PROTOCOL_TCP and end - begin >= 20:
-        return _tcp(frame, begin, end, cut, source, destination, hops, True)
+        hurdle = hurdles.in_ipv6(frame[54:begin], frame[20]) if begin > 54 else None
+        return _tcp(frame, begin, end, cut, source, destination, hops, True, hurdle)
     kind = ""
     if protocol == PROTOCOL_ICMPV6 and begin < end:
         if frame[begin] in (135, 136) and hops == 255:  # RFC 4861 §7.1: from off the link it would be less
@@ -346,15 +356,15 @@ def _ipv6(frame: bytes) -> Decoded:
 def _ipv6_upper(frame: bytes, end: int) -> tuple[int, int] | str:
     """The upper protocol and where it begins, behind the extension headers (RFC 8200 §4); or why that is not known."""
     protocol, at = frame[20], 54
-    while protocol in (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION_OPTIONS):
+    while protocol in (HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION_OPTIONS):
         if at + 8 > end:
             return "IPv6 packet with a broken extension header"
-        if protocol == _FRAGMENT:
+        if protocol == FRAGMENT:
             if (frame[at + 2] << 8 | frame[at + 3]) & 0xFFF9:
                 return "IPv6 fragment"
             size = 8
         else:
-            if protocol == _ROUTING and frame[at + 3]:
+            if protocol == ROUTING and frame[at + 3]:
                 return "IPv6 packet with a routing header"  # the address on it is not yet the destination
             size = 8 * (frame[at + 1] + 1)
         protocol, at = frame[at], at + size
@@ -362,7 +372,15 @@ def _ipv6_upper(frame: bytes, end: int) -> tuple[int, int] | str:
 
 
 def _tcp(
-    frame: bytes, begin: int, end: int, cut: bool, source: bytes, destination: bytes, ttl: int, header_holds: bool
+    frame: bytes,
+    begin: int,
+    end: int,
+    cut: bool,
+    source: bytes,
+    destination: bytes,
+    ttl: int,
+    header_holds: bool,
+    hurdle: Hurdle | None,
 ) -> TcpFrame:
     sport, dport, seq, ack, bits, window, checksum, urgent = _TCP.unpack_from(frame, begin)
     octets = frame[begin:end]
@@ -393,6 +411,7 @@ def _tcp(
         truncated=cut,
         reserved=bits >> 9 & 7,
         data_offset=bits >> 12,
+        hurdle=hurdle,
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from hand import FINE, Hand, calls, packets
 
@@ -9,6 +12,12 @@ from lab.explore.web import Stream
 from lab.scenario.record import Packet, Verdict
 from lab.tcp.segment import ACK, Segment
 from lab.tcp.sequence import Seq
+from lab.testbed.sandbox import Sandboxes
+
+BROKEN = Path(__file__).parent.parent / "broken"
+sys.path.append(str(BROKEN))
+
+from broken_servers import entry_point  # noqa: E402
 
 OPEN = ("syn", "ack", "server accept")
 
@@ -98,3 +107,68 @@ def test_options_that_a_kernel_may_drop_a_segment_for(hand: Hand, raw: str) -> N
     hand.do(f'send TCP(flags="FA", {raw})', "repeat", "server close", f'send TCP(flags="A", {raw})')
     hand.do("new closed", f'send TCP(flags="S", seq=x, {raw})', f'send TCP(flags="A", seq=x, {raw})')
     assert hand.end().verdict in FINE
+
+
+# What a host's Internet layer refuses (RFC 791 §3.1, RFC 1122 §3.2.1.8, RFC 8200 §4)
+
+IPV4 = [
+    'IP(options=[IPOption_LSRR(routers=["10.0.0.1"])])',
+    'IP(options=[IPOption_SSRR(routers=["10.0.0.1"])])',
+    'IP(options=[IPOption_LSRR(routers=["10.0.0.1"], pointer=8)])',
+    'IP(options=[IPOption_RR(routers=["0.0.0.0", "0.0.0.0"])])',
+    "IP(options=[IPOption_Timestamp()])",
+    "IP(options=[IPOption_Timestamp(flg=0)])",
+    "IP(ttl=0)",
+    'IP(src="198.51.100.77")',
+    'IP(dst="198.51.100.77")',
+    'Ether(dst="ff:ff:ff:ff:ff:ff")/IP()',
+    'Ether(dst="02:00:00:00:00:77")/IP()',
+]
+IPV6 = [
+    "IPv6ExtHdrHopByHop(options=[HBHOptUnknown(otype=30)])",
+    "IPv6ExtHdrHopByHop(options=[HBHOptUnknown(otype=94)])",
+    "IPv6ExtHdrHopByHop(options=[HBHOptUnknown(otype=194)])",
+    "IPv6ExtHdrHopByHop(options=[HBHOptUnknown(otype=49)])",
+    r'IPv6ExtHdrHopByHop(options=[PadN(optdata=b"\x01\x01")])',
+    "IPv6ExtHdrDestOpt(options=[HBHOptUnknown(otype=158)])",
+    "IPv6ExtHdrDestOpt(options=[])/IPv6ExtHdrHopByHop(options=[])",
+    "IPv6ExtHdrRouting(type=0, segleft=0)",
+    'IPv6ExtHdrRouting(type=0, addresses=["2001:db8::9"])',
+    'IPv6ExtHdrRouting(type=4, segleft=0, addresses=["2001:db8::9"])',
+    "IPv6ExtHdrFragment()",
+    "IPv6(hlim=0)",
+    'IPv6(src="2001:db8::77")',
+]
+
+
+@pytest.mark.parametrize(("family", "below"), [*(("ipv4", one) for one in IPV4), *(("ipv6", one) for one in IPV6)])
+def test_what_a_host_refuses_before_tcp(sandboxes: Sandboxes, tmp_path: Path, family: str, below: str) -> None:
+    with Hand(sandboxes, tmp_path, family=family) as hand:
+        hand.do(f'send {below}/TCP(flags="S", seq=x)', "syn", "ack", "server accept")
+        hand.do(f'send {below}/TCP(flags="FA", seq=x+1)', 'send TCP(flags="FA", seq=x+1)', "server close", "ack")
+        assert hand.states[1] == "CLOSED"
+        hand.do("new closed", f'send {below}/TCP(flags="S", seq=x)', "syn")
+        assert hand.end().verdict in FINE
+
+
+def test_ports_of_no_connection_are_no_business_of_ours(hand: Hand) -> None:
+    hand.do('send TCP(flags="S", seq=x, sport=1234)', 'send TCP(flags="S", seq=x, dport=1234)', "syn", "ack")
+    assert hand.states == ("ESTABLISHED", "ESTABLISHED")
+    assert hand.end().verdict in FINE
+
+
+def test_predict_says_what_a_host_refuses(hand: Hand) -> None:
+    hand.do(*OPEN)
+    text = hand.look(f'predict {IPV4[0]}/TCP(flags="FA")')
+    assert "its source route leads on to another host (RFC 791 §3.1)" in " ".join(text.split())
+    assert "CLOSE-WAIT" not in text
+    assert "which a host may refuse (RFC 7126 §4.3)" in " ".join(
+        hand.look(f'predict {IPV4[2]}/TCP(flags="FA")').split()
+    )
+
+
+@pytest.mark.parametrize("below", ["IP(ttl=1)", IPV4[3], IPV4[5]])
+def test_a_server_that_stays_mute_for_no_reason_is_found_out(sandboxes: Sandboxes, tmp_path: Path, below: str) -> None:
+    with Hand(sandboxes, tmp_path, serve=entry_point("closed_port_silent"), path=[str(BROKEN)]) as hand:
+        (problem,) = hand.do("new closed", f'send {below}/TCP(flags="S", seq=x)').problems
+        assert (problem.verdict, problem.field) == (Verdict.VIOLATES, "silence")

@@ -8,8 +8,9 @@ import pytest
 
 from lab.tcp import options
 from lab.tcp.conversation import Conversation
+from lab.tcp.prediction import predict
 from lab.tcp.profile import LINUX, MITIGATED, RFC9293
-from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
+from lab.tcp.segment import ACK, FIN, RST, SYN, Hurdle, Segment, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.shadow import MOST_WORLDS
 from lab.tcp.state import State
@@ -608,3 +609,35 @@ def test_a_signed_syn_ends_time_wait_on_linux_and_opens_nothing() -> None:
     assert talk.server.settle(1.0) is None
     assert talk.server.could_be_in(State.CLOSED, 1.0)
     assert not talk.server.could_be_in(State.TIME_WAIT, 1.0)
+
+
+SURE, DOUBTFUL = (Hurdle("it has an option", "RFC 8200 §4.2", sure=sure) for sure in (True, False))
+
+
+def test_what_no_host_hands_on_is_answered_by_nobody() -> None:
+    talk = listening()
+    talk.peer_sends(Segment(SYN, X), 0.0, hurdle=SURE)
+    assert talk.server.settle(0.0) is None
+    assert talk.server.could_be_in(State.LISTEN, 0.0)
+    assert talk.copy().server_sends(SYN_ACK, 0.0).finding is not None
+    assert predict(listening(), Segment(SYN, X), 0.0, hurdle=SURE)[0].segments == ()
+    assert [a.why for a in predict(listening(), Segment(SYN, X), 0.0, hurdle=SURE)] == ["it has an option"]
+    # The segment itself is owed an answer as soon as it can be heard.
+    talk.peer_sends(Segment(SYN, X), 0.1)
+    assert talk.server.settle(0.1) is not None
+
+
+def test_what_a_host_may_refuse_is_answered_or_not() -> None:
+    talk = listening()
+    talk.peer_sends(Segment(SYN, X), 0.0, hurdle=DOUBTFUL)
+    answered = talk.copy()
+    assert talk.server.settle(0.0) is None
+    assert talk.server.best.choices == ("internet-options-refused",)
+    assert answered.server_sends(SYN_ACK, 0.0).finding is None
+    assert answered.server.best.choices == ()
+    assert answered.server.could_be_in(State.SYN_RECEIVED, 0.0)
+    assert not answered.server.could_be_in(State.LISTEN, 0.0)
+    wrong(talk.server_sends(replace(SYN_ACK, ack=X), 0.0), "flags", "SYN in LISTEN")
+    said = predict(listening(), Segment(SYN, X), 0.0, hurdle=DOUBTFUL)
+    assert [[letters(s.flags) for s in a.segments] for a in said] == [["SA"], []]
+    assert (said[1].why, said[1].rule) == ("it has an option", "RFC 8200 §4.2")

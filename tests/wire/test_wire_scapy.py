@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPerror, IPOption_NOP, IPOption_Router_Alert, TCPerror
-from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop, PadN
+from scapy.layers.inet6 import HBHOptUnknown, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Padding, Raw
 from scapy.volatile import RandInt, RandShort
@@ -178,7 +178,8 @@ def test_what_scapy_builds_decode_reads_the_same(
     else:
         below = IPv6(src=source, dst=destination, hlim=ttl, tc=5, fl=77)
         if extra:
-            below = below / IPv6ExtHdrHopByHop(options=[PadN(optdata=b"\0" * 9)]) / IPv6ExtHdrDestOpt()
+            known_to_none = HBHOptUnknown(otype=30, optdata=b"\0" * 9)
+            below = below / IPv6ExtHdrHopByHop(options=[known_to_none]) / IPv6ExtHdrDestOpt()
     ether = Ether(src="02:00:00:00:00:02", dst="02:00:00:00:00:01")
     packet = ether / below / TCP(**fields, options=options) / Raw(payload)
     frame = bytes(packet) + padding

@@ -172,8 +172,8 @@ def predict_(page: Page, rest: str) -> list[Line]:
     mine = (read.sport, read.dport) == (play.peer.port, play.connection.server_port)
     if not mine or read.source != session.bench.peer_address or read.destination != session.bench.server_address:
         raise CommandError("that would belong to another connection", "leave ports and addresses out")
-    sound = read.checksum_correct and read.ip_checksum_correct and not read.truncated
-    answers = predict(play.connection.conversation, read.segment, session.bench.now(), sound=sound)
+    now = session.bench.now()
+    answers = predict(play.connection.conversation, read.segment, now, sound=read.sound, hurdle=read.hurdle)
     lines: list[Line] = [[("if you sent ", "dim"), (said(sent_as, page.glyphs), "peer")]]
     for i, answer in enumerate(answers):
         lines += _answer(answer, page, other=i > 0)
