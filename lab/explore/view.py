@@ -268,6 +268,7 @@ def every_way(move: Move, standing: Standing, as_typed: str, *, width: int, glyp
 def outcome(answer: Answer, glyphs: Glyphs) -> str:
     """What comes of it, in a line: what the server says, and where both ends are then."""
     said = ", ".join(f"{glyphs.left} {segment_in_words(s)}" for s in answer.segments) or "silence"
+    said += f", {glyphs.ellipsis}" if answer.more else ""
     if answer.due and answer.segments:
         said += f" within {answer.due:g} s"
     return f"{said} {arrow(glyphs)} lab {answer.lab}, server {answer.server}"

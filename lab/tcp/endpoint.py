@@ -277,12 +277,13 @@ class Endpoint:
         """
         return arrivals.arrives(self, segment, now)
 
-    def transmit(self, now: float) -> Outcome:
+    def transmit(self, now: float, most: int | None = None) -> Outcome:
         """What may be sent now: new data as the peer's window and MSS allow, the FIN behind the last of it.
 
+        `most`: no more segments with text than so many, for who only wants to know how it begins; None: all.
         Segments carry the ACK, so that an owed one is settled. Nothing in a state that sends no data. Never raises.
         """
-        return transmission.transmit(self, now)
+        return transmission.transmit(self, now, most)
 
     def timeout(self, now: float) -> Outcome:
         """The timers that ran out by `now` (RFC 9293 §3.10.8): user, retransmission, time-wait, and a delayed ACK.

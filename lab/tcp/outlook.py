@@ -154,7 +154,7 @@ def _by_calls(end: Endpoint, now: float, opening: bool) -> Iterator[Segment]:
         except CallError:
             continue
         after = outcome.endpoint
-        replies = outcome.replies or after.transmit(now).replies
+        replies = outcome.replies or after.transmit(now, most=1).replies
         if replies:
             yield replies[0].segment
         elif not opening and (fin := early_fin(end, after, now)) is not None:

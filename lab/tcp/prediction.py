@@ -25,6 +25,9 @@ from lab.tcp.world import World
 HELLO = b"hello"
 """What is written where somebody asks what writing would bring."""
 
+IMAGINED = 64
+"""Segments with text that an Answer names at most: to a peer that takes an octet at a time, a window is 65,535."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -55,6 +58,8 @@ class Answer:
     """Whether the answer may be left out, by one of the profiles at least."""
     free: tuple[frozenset[str], ...] = ()
     """For each of `segments` the fields that the stack is free in or nobody knows yet: "seq", "ack", "window" …"""
+    more: bool = False
+    """Whether further segments would follow at once: IMAGINED are worked out, and both ends' states are those then."""
 
 
 def predict(
@@ -159,7 +164,7 @@ def _is_released(before: Endpoint, end: Endpoint, now: float) -> bool:
     """Whether what an end has to send is set free by what arrived. What might have gone out before and did not is on
     its way by itself, or waits until all before it is acknowledged (Nagle's algorithm, a congestion window).
     """
-    if not evolve(before, resend=False).transmit(now).replies:
+    if not evolve(before, resend=False).transmit(now, most=1).replies:
         return True
     return before.snd_una != before.snd_nxt and end.snd_una.ahead_of(before.snd_nxt) >= 0
 
@@ -202,6 +207,7 @@ def _answers(
             notices=outcome.notices,
             optional=optional,
             free=tuple(r.free for r in replies),
+            more=len(replies) >= IMAGINED and bool(end.transmit(now, most=1).replies),
         )
     return tuple(found.values())
 
@@ -213,7 +219,7 @@ def _with_what_follows(
     end = outcome.endpoint
     if not end.send_buffer and (not end.fin_queued or end.fin_seq is not None):
         return outcome.replies, end, outcome.choices
-    more = evolve(end, resend=False).transmit(now)
+    more = evolve(end, resend=False).transmit(now, most=IMAGINED)
     if arrived and more.replies and not _is_released(before, end, now):
         return outcome.replies, end, outcome.choices
     if not more.replies:

@@ -18,15 +18,15 @@ _SENDS = frozenset({State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_1, State
 _FREE = frozenset({"window", "options"})
 
 
-def transmit(end: Endpoint, now: float) -> Outcome:
-    """What may be sent now."""
+def transmit(end: Endpoint, now: float, most: int | None = None) -> Outcome:
+    """What may be sent now, `most` segments of it."""
     r = Reaction(end, now, "RFC 9293 §3.8")
     if end.state not in _SENDS or not end.syn_acked:
         return r.outcome()
     if end.resend:
         _resend(r)
     mss = end.send_mss
-    while (unsent := r.end.unsent) and (room := _room(r.end)) > 0:
+    while (unsent := r.end.unsent) and (room := _room(r.end)) > 0 and (most is None or len(r.replies) < most):
         _send_text(r, min(unsent, mss, room))
     if r.end.fin_queued and r.end.fin_seq is None and not r.end.unsent and _room(r.end) > 0:
         _send_fin(r)

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.tcp import options
+from lab.tcp import options, transmission
 from lab.tcp.conversation import Conversation
 from lab.tcp.debts import MOST, after_taking
 from lab.tcp.endpoint import Endpoint
 from lab.tcp.outcome import CallError, Outcome
 from lab.tcp.outlook import Answer, Move, illegal_moves, legal_moves, predict, predict_call
-from lab.tcp.prediction import CALLS
+from lab.tcp.prediction import CALLS, IMAGINED
 from lab.tcp.profile import FRUGAL, LINUX, LINUX_EARLIER, MITIGATED, RFC9293, Profile
+from lab.tcp.reaction import make
 from lab.tcp.segment import ACK, FIN, RST, SYN, Flags, Segment, flags_from, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
@@ -657,3 +658,51 @@ def tried(end: Endpoint, name: str, now: float) -> Outcome:
         return CALLS[name](end, now)
     except CallError:
         return Outcome(end)
+
+
+# What is only imagined is not worked out to the end
+
+
+def an_octet_at_a_time(octets: int) -> Conversation:
+    """Our MSS is 1, and the server's program has written so many octets behind one that is on its way."""
+    talk = listening()
+    talk.peer_sends(Segment(SYN, X, window=65535, options=options.pack([options.mss(1)])), 0.0)
+    talk.server_sends(Segment(SYN | ACK, Y, X + 1, 1000, options=options.pack([options.mss(1440)])), 0.0)
+    talk.peer_sends(seg("A", X + 1, Y + 1, window=65535), 0.0)
+    talk.server.call("send", lambda end: end.send(bytes(octets), 0.0), 0.0, bytes(octets))
+    assert talk.server_sends(seg("A", Y + 1, X + 1, bytes(1)), 0.0).finding is None
+    return talk
+
+
+def test_an_outlook_makes_no_more_segments_than_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+
+    def counted(*args: Any, **kwargs: Any) -> Segment:
+        nonlocal made
+        made += 1
+        return make(*args, **kwargs)
+
+    monkeypatch.setattr(transmission, "make", counted)
+    work = []
+    for octets in (1_000, 60_000):
+        talk, made = an_octet_at_a_time(octets), 0
+        moves = [*legal_moves(talk, 0.0, iss=X), *illegal_moves(talk, 0.0, iss=X)]
+        assert max(len(answer.segments) for move in moves for answer in move.answers) <= IMAGINED + 1
+        work.append(made)
+    assert work[0] == work[1] < 20 * IMAGINED
+
+
+def test_an_answer_says_whether_there_is_more() -> None:
+    def sent(octets: int) -> Answer:
+        (answer,) = predict(an_octet_at_a_time(octets), seg("A", X + 1, Y + 2, window=65535), 0.0)
+        return answer
+
+    assert (len(sent(IMAGINED).segments), sent(IMAGINED).more) == (IMAGINED - 1, False)
+    assert (len(sent(IMAGINED + 1).segments), sent(IMAGINED + 1).more) == (IMAGINED, False)
+    assert (len(sent(IMAGINED + 2).segments), sent(IMAGINED + 2).more) == (IMAGINED, True)
+
+
+def test_an_end_that_sends_in_earnest_sends_all() -> None:
+    end = an_octet_at_a_time(3_000).server.best.endpoint
+    assert len(end.transmit(0.0).replies) == 2_999
+    assert len(end.transmit(0.0, most=7).replies) == 7
