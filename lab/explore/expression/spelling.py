@@ -94,6 +94,8 @@ class _Speller:
                 return self.spell(one, 0)
             case ast.List(elts=parts) | ast.Tuple(elts=parts):
                 return self.spell(ast.Tuple(parts), 0)
+        if option == "SAck" and not any(isinstance(getattr(one, "value", 0), str | bytes) for one in ast.walk(node)):
+            return self.spell(ast.Tuple([node]), 0)
         self.octets = True
         said = self.spell(node, 0)
         self.octets = False
