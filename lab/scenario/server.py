@@ -276,15 +276,29 @@ class Socket:
 
     # What the program does
 
-    def send(self, data: bytes) -> None:
-        """The program writes `data`."""
+    def send(self, data: bytes) -> int:
+        """The program writes `data`. Returns how many octets its kernel took: fewer where its buffer is full, which
+        goes on until the peer acknowledges some.
+        """
         agent = self._before()
         try:
-            agent.send(self.socket, data, timeout=PATIENCE)
+            count = self._write(agent, data)
         except AgentError as error:
             self.told_of_end = self.told_of_end or error.errno in _END
             raise
-        self._after("send", f"send({_brief(data)})", lambda e: e.send(data, self.bench.now()), data)
+        taken, text = data[:count], f"send({_brief(data)})"
+        if count < len(data):
+            text += f": {count} taken, the buffer is full"
+        self._after("send", text, lambda e: e.send(taken, self.bench.now()), taken)
+        return count
+
+    def _write(self, agent: Agent, data: bytes) -> int:
+        try:
+            return agent.send(self.socket, data, timeout=0)
+        except AgentError as error:
+            if error.kind != "timeout":
+                raise
+        return agent.send(self.socket, data, timeout=PATIENCE)
 
     def shutdown(self) -> None:
         """The program has nothing more to send, and goes on reading: the RFC's CLOSE (RFC 9293 §3.10.4).

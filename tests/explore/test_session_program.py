@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hand import FINE, Hand, calls, conforms, packets
 
-from lab.scenario.record import Verdict
+from lab.scenario.record import Packet, Verdict
 from lab.server.client import AgentError
 from lab.server.protocol import ErrorKind
 from lab.testbed.sandbox import Sandboxes
@@ -174,6 +174,45 @@ def test_a_new_connection_leads_to_where_the_program_listens_or_did(
     assert packets(hand.do("syn")) == ["> S 0", then]
     assert hand.end().verdict in FINE
     conforms(hand.saved(hand.out / "another.py"), sandboxes, seeds=(7,))
+
+
+def test_text_that_outgrows_the_send_buffer_goes_on_as_it_is_acknowledged(hand: Hand) -> None:
+    """How much a kernel takes at once is its own affair: one that has called, some 45,000 octets, or more."""
+    hand.do("auto on", "server connect")
+    _has_little_room(hand)
+    began = hand.session.bench.now()
+    step = hand.do('server send "w" * 60000')
+    assert hand.session.bench.now() - began < 1.9, "nobody waited for room"
+    came = [e.segment.payload for e in step.entries if isinstance(e, Packet) and e.segment and e.sender == "server"]
+    assert sum(map(len, came)) == 60000
+    assert step.problems == []
+    assert hand.end().verdict in FINE
+
+
+def test_of_text_that_the_kernel_did_not_take_none_is_missed(hand: Hand) -> None:
+    hand.do(*CALLED)
+    _has_little_room(hand)
+    (call,) = calls(hand.do('server send "w" * 60000'))
+    taken = int(call.split(": ")[-1].split(" taken")[0])
+    assert call.endswith(": " + str(taken) + " taken, the buffer is full")
+    assert 0 < taken < 60000
+    hand.do(*["ack"] * 8)
+    assert hand.session.names()["rcv_nxt"] - hand.session.names()["irs"] == 1 + taken
+    assert hand.end().verdict in FINE
+
+
+def test_text_that_the_kernel_took_and_keeps_back_is_missed(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand.do(*CALLED)
+    monkeypatch.setattr(hand.session.testbed.agent, "send", lambda _, data, **__: len(data))
+    assert [p.expected for p in hand.do('server send "w" * 50000').problems] == ["50000 octets of text"]
+
+
+def _has_little_room(hand: Hand) -> None:
+    """The send buffer of the program's socket holds a few segments, and does not grow."""
+    agent, socket = hand.session.testbed.agent, hand.session.hand.socket
+    assert agent is not None
+    assert socket is not None
+    agent.set(socket.socket, "SO_SNDBUF", 10000)
 
 
 def _says(hand: Hand, monkeypatch: pytest.MonkeyPatch, says: Told) -> None:

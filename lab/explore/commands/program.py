@@ -10,6 +10,9 @@ from lab.explore.session import Session
 from lab.scenario.server import Socket
 from lab.tcp.state import SYNCHRONIZED, State
 
+AT_ONCE = 2**15
+"""Octets for which the send buffer of a new connection has room, whoever has opened it."""
+
 
 def listen(session: Session, rest: str) -> None:
     """listen()."""
@@ -87,8 +90,14 @@ def send(session: Session, rest: str) -> None:
     if not text:
         raise CommandError("no octets to send", 'say which: `server send "hello"`')
     play, socket = _socket(session)
-    _code(session, play, f"send({argument(text)})")
-    socket.send(text)
+    while True:
+        # Nobody acknowledges while a kernel is handed octets: with `auto on` they go in a little at a time.
+        piece = text[:AT_ONCE] if session.auto else text
+        _code(session, play, f"send({argument(piece)})")
+        text = text[socket.send(piece) :]
+        if not session.auto or not text:
+            return
+        session.settle()
 
 
 def recv(session: Session, rest: str) -> None:
