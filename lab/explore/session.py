@@ -405,7 +405,7 @@ class Session:
     def put(self, play: Play, frame: bytes, *, code: str = "", note: str = "", ours: bool = True) -> None:
         """Send a whole frame on a connection: now, never, or behind the next one."""
         self.scribe.meets(play)
-        code = code or self.scribe.packet(play, frame)
+        code = self.scribe.meant(play, frame, code or self.scribe.packet(play, frame))
         later = self.scribe.later(play, frame, code)
         waiting, self.delayed = self.delayed, []
         lose = delay = False

@@ -106,7 +106,7 @@ def test_what_depends_on_the_segment_size_is_played_over_that_family(sandboxes: 
             assert f"lab run {tmp_path / family}.py --{family}` plays it again" in shown
         path = tmp_path / f"{family}.py"
         assert f'expect_data(b"w" * {first})' in path.read_text()
-        assert f"`lab run` it with --{family}: how much comes at once is a matter of" in path.read_text()
+        assert f"`lab run` it with --{family}: segments and windows have the sizes of" in path.read_text()
         conforms(path, sandboxes, families=[family])
         is_well_formed(path)
     with Hand(sandboxes, tmp_path, family="ipv6") as hand:
@@ -116,6 +116,17 @@ def test_what_depends_on_the_segment_size_is_played_over_that_family(sandboxes: 
         hand.do(*OPEN, 'server send "w" * 5000', "ack", 'send TCP(flags="A", window=0)', 'server send "hi"')
         assert f"lab run {tmp_path / 'either'}.py` plays" in " ".join(hand.look(f"save {tmp_path / 'either'}").split())
     conforms(tmp_path / "either.py", sandboxes)
+
+
+def test_a_count_is_no_sequence_number(sandboxes: Sandboxes, tmp_path: Path) -> None:
+    """What the window is, or a port, was the number that went out: it stands in figures, as the server's echo does."""
+    with Hand(sandboxes, tmp_path) as hand:
+        hand.do("syn", "rst", 'send TCP(flags="A", ack=dport)', 'send TCP(flags="A", ack=mss+7)')
+        port = hand.session.hand.connection.server_port
+        text = hand.saved(tmp_path / "story.py").read_text()
+    assert f'peer.send(TCP(flags="A", ack={port}))\n    peer.expect(TCP(flags="R", seq={port}))' in text
+    assert 'peer.send(TCP(flags="A", ack=543))\n    peer.expect(TCP(flags="R", seq=543))' in text
+    conforms(tmp_path / "story.py", sandboxes)
 
 
 def test_a_number_in_figures_is_as_far_from_our_first_one_in_each_run(

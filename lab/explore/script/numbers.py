@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from lab.tcp.sequence import Seq
@@ -85,16 +83,6 @@ def fields_of(code: str) -> dict[str, ast.expr] | None:
     return None
 
 
-def worked_out(code: str, *names: str, **known: object) -> Iterator[int]:
-    """The values of those fields of the TCP layer that are written in figures and `known` names alone."""
-    fields = fields_of(code) or {}
-    for name in names:
-        # It was worked out once already, so that it does come to a number.
-        with suppress(KeyError, NameError, AttributeError):
-            expression = compile(ast.Expression(fields[name]), "<number>", "eval")
-            yield int(eval(expression, {"__builtins__": {}}, known))
-
-
 def counts_ours(code: str, name: str, firsts: Firsts) -> bool:
     """Whether that field of the TCP layer is written as a number that counts our octets."""
     return _is_counted_from(code, name, {*firsts.ours, "snd_nxt"})
@@ -107,8 +95,12 @@ def counts_theirs(code: str, name: str, firsts: Firsts) -> bool:
 
 def _is_counted_from(code: str, name: str, words: set[str]) -> bool:
     node = (fields_of(code) or {}).get(name)
-    some = ast.walk(node) if node is not None else ()
-    return any((n.id if isinstance(n, ast.Name) else getattr(n, "attr", "")) in words for n in some)
+    return node is not None and bool(words_in(node) & words)
+
+
+def words_in(node: ast.expr) -> set[str]:
+    """The names in an expression, those of attributes too."""
+    return {n.id if isinstance(n, ast.Name) else getattr(n, "attr", "") for n in ast.walk(node)}
 
 
 def with_fields(code: str, fields: dict[str, str]) -> str:

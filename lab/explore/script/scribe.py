@@ -8,12 +8,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from lab.explore.expression.spelling import quoted as literal
 from lab.explore.script.layout import laid_out
-from lab.explore.script.numbers import Firsts, counted, counts_ours, counts_theirs, fields_of, with_fields, worked_out
+from lab.explore.script.numbers import Firsts, counted, counts_ours, counts_theirs, fields_of, with_fields, words_in
 from lab.scenario.record import Packet
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, Segment, letters
 from lab.tcp.sequence import Seq
@@ -39,6 +38,8 @@ LEAST_MSS = 536
 FIRST_FLIGHT = 10 * LEAST_MSS
 """Octets that a server sends before it hears an ACK, at most, in such segments (RFC 6928 §2)."""
 
+_COUNTS = frozenset(("snd_wnd", "rcv_wnd", "mss", "port"))
+"""Names of numbers that are no sequence numbers."""
 _OF_A_FAMILY = re.compile(r"\b(IP|IPv6\w*|ICMP\w*|IPerror6?|ARP|Ether)\(")
 _FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 _DATE = re.compile(rb"HTTP/1\.\d (?:[^\r]|\r\n(?!\r\n))*?\r\nDate: *([^\r\n]+)\r\n", re.IGNORECASE)
@@ -86,7 +87,7 @@ class Scribe:
         self._site = ""
         """The resource that `site` is in the script."""
         self._cut = False
-        """Whether how much came at once was a matter of the segment size of this family."""
+        """Whether what came was a matter of the sizes that segments and windows have over this family."""
         self._called = 0
         """How many lines there were with the last call."""
 
@@ -130,22 +131,10 @@ class Scribe:
     def sends(self, play: Play, code: str, *, ours: bool, lost: bool) -> None:
         """A segment goes out, written as `code`."""
         self.meets(play)
-        verb, code = "send" if ours else "replay", self._behind_request(play, code)
+        verb = "send" if ours else "replay"
         self._add(f"{self.names(play).peer}.{verb}({code}{', lost=True' * lost})")
         self._code[play.name] = code
         self._sent = None if lost else play
-
-    def _behind_request(self, play: Play, code: str) -> str:
-        """How long a request is depends on the server's address: what is numbered behind it follows it."""
-        peer, firsts, fields = self.names(play).peer, self._firsts_of(play), fields_of(code) or {}
-        if play.web is None or "seq" not in fields or "_nxt" in ast.unparse(fields["seq"]):
-            return code
-        for value in worked_out(code, "seq", **{name: Seq(one) for name, one in firsts.ours.items()}):
-            first, stands = play.connection.peer_isn + 1, play.peer.snd_nxt
-            far, near = Seq(value).ahead_of(first), Seq(value).ahead_of(stands)
-            if far > 0 and abs(near) < far:
-                return with_fields(code, {"seq": counted(f"{peer}.snd_nxt", near)})
-        return code
 
     def begins_anew(self, play: Play, later: int) -> None:
         """Our end forgets the connection, and takes another first number, so much later than the last."""
@@ -259,7 +248,6 @@ class Scribe:
 
         What `code` leaves out is filled in from where the connection stands when it is sent.
         """
-        self._notes_figures(play, code)
         read, fields = decode(frame), fields_of(code)
         if not isinstance(read, TcpFrame) or fields is None:
             return code
@@ -284,14 +272,32 @@ class Scribe:
             fixed[name] = counted(kept, Seq(value).ahead_of(stands))
         return with_fields(code, fixed)
 
-    def _notes_figures(self, play: Play, code: str) -> None:
-        """The numbers that a packet is given in figures; so is what is counted from a number that is not known yet."""
-        unknown = play.connection.conversation.peer.irs is None
-        known = {self.names(play).peer: SimpleNamespace(rcv_nxt=0)} if unknown else {}
-        firsts = self._firsts_of(play)
-        ours = set(worked_out(code, "seq", **known))
-        firsts.figures |= ours | set(worked_out(code, "ack", **known))
-        firsts.placed = firsts.placed or bool(ours)
+    def meant(self, play: Play, frame: bytes, code: str) -> str:
+        """The packet that `code` describes, its numbers written so that they mean the same in any run."""
+        read, fields = decode(frame), fields_of(code)
+        if not isinstance(read, TcpFrame) or fields is None:
+            return code
+        firsts, fixed = self._firsts_of(play), dict[str, str]()
+        known = {*firsts.ours, *firsts.theirs, "snd_nxt"}
+        if play.connection.conversation.peer.irs is not None:
+            known.add("rcv_nxt")  # 0 until then, so that what is counted from it is a number in figures
+        for name, value, our in (("seq", read.segment.seq, True), ("ack", read.segment.ack, False)):
+            words = words_in(fields[name]) if name in fields else known
+            if not words & known:
+                firsts.figures.add(value)
+                firsts.placed = firsts.placed or our
+            if words & _COUNTS:  # they are others over the other family, or in each run
+                fixed[name] = firsts.written(value, our=our)
+                self._cut = self._cut or "port" not in words
+            elif our and words & firsts.ours.keys() and not words & {"snd_nxt", "rcv_nxt"}:
+                fixed |= self._behind_request(play, value)
+        return with_fields(code, fixed) if fixed else code
+
+    def _behind_request(self, play: Play, seq: Seq) -> dict[str, str]:
+        """How long a request is depends on the server's address: what is numbered behind it follows it."""
+        far, near = seq.ahead_of(play.connection.peer_isn + 1), seq.ahead_of(play.peer.snd_nxt)
+        follows = play.web is not None and far > 0 and abs(near) < far
+        return {"seq": counted(f"{self.names(play).peer}.snd_nxt", near)} if follows else {}
 
     def _firsts_of(self, play: Play) -> Firsts:
         return self._firsts.get(play.name) or Firsts({self._tailed("x", play): play.connection.iss})
@@ -419,7 +425,7 @@ class Scribe:
         if not self.family:
             return [f'{_INDENT}"""{SAVED}"""']
         over = _FAMILIES[self.session.family]
-        why = f"how much comes at once is a matter of {over}'s segment size" if self._cut else f"it is about {over}"
+        why = f"segments and windows have the sizes of {over}" if self._cut else f"it is about {over}"
         return [f'{_INDENT}"""{SAVED}', "", f"{_INDENT}`lab run` it with {self.family}: {why}.", f'{_INDENT}"""']
 
     def _in_short(self) -> str:
