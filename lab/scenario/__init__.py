@@ -5,7 +5,7 @@
     peer.send(TCP(…))           one segment, and all that it provokes is judged
     peer.replay(TCP(…))         an old duplicate, which the network delivers
     peer.expect(TCP(…), within=2.0, not_before=0.0)      the server's next segment, with these fields
-    peer.expect_data(b"…")      its next segments carry this
+    peer.expect_data(b"…")      its next segments carry this; (b"Date: ", 29, b"…") with 29 octets of any kind between
     peer.expect_silence()       nothing more, proven; with seconds: for that long
     peer.open() → x, y          three segments
     peer.check(holds, field, expected, observed, message)    a check of your own
