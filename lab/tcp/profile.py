@@ -284,6 +284,7 @@ CHOICES: dict[str, Choice] = {
             "A packet whose IP options or extension headers the host refuses is dropped before TCP hears of it.",
             "RFC 1122 §3.2.1.8",
             "RFC 7126 §4, RFC 4942 §2.1.9.5, RFC 8504 §5.3; Linux ip_rcv_options, ip6_parse_tlv, ipv6_rthdr_rcv",
+            ("MUST-53",),
         ),
         Choice(
             "signature-dropped",

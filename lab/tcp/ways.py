@@ -13,7 +13,7 @@ from lab.tcp.arrivals import arrives
 from lab.tcp.evolve import evolve
 from lab.tcp.options import Kind
 from lab.tcp.outcome import Outcome
-from lab.tcp.profile import CHOICES, OCCASIONAL
+from lab.tcp.profile import OCCASIONAL
 from lab.tcp.reaction import Reaction
 from lab.tcp.segment import Hurdle, Segment
 from lab.tcp.state import Event, State
@@ -57,12 +57,10 @@ def _refused(end: Endpoint, hurdle: Hurdle) -> tuple[Outcome, ...]:
 def _dropped(end: Endpoint, segment: Segment, now: float) -> tuple[Outcome, ...]:
     """Before its number is looked at, for what its options say."""
     options = segment.parsed_options if segment.options else ()
-    if any(option.kind in _SIGNATURES for option in options):
-        choice = "signature-dropped"
-    elif not all(option.sound for option in options):
-        choice = "broken-options-dropped"
-    else:
+    signed = any(option.kind in _SIGNATURES for option in options)
+    if not signed and all(option.sound for option in options):
         return ()
+    choice = "signature-dropped" if signed else "broken-options-dropped"
     if not end.profile.has(choice):
         return ()
     r = Reaction(end, now)
@@ -72,5 +70,8 @@ def _dropped(end: Endpoint, segment: Segment, now: float) -> tuple[Outcome, ...]
             return ()
         r.end_connection(Event.GAVE_WAY)
     r.chose(choice)
-    r.explain(CHOICES[choice].says, CHOICES[choice].section)
+    if signed:
+        r.explain("it is signed, and no key for it is known: it is dropped without an answer", "RFC 2385 §2.0")
+    else:
+        r.explain("the length of one of its options is impossible: it is dropped without an answer", "RFC 9293 §3.1")
     return (r.outcome(),)
