@@ -43,7 +43,8 @@ def _could_send(world: World) -> bool:
     end = world.endpoint
     text, fin = bool(end.unsent), end.fin_queued and end.fin_seq is None
     idle = end.snd_una == end.snd_nxt and end.state in _SENDS
-    return idle and ((fin and not text) or (bool(text) and end.snd_wnd > 0))
+    # A FIN uses up a number, and a stack may wait until the window has room for it (RFC 9293 §3.4, §3.8.6).
+    return idle and (text or fin) and end.snd_wnd > 0
 
 
 def _kept_back(play: Play) -> Finding:

@@ -658,6 +658,13 @@ def test_a_syn_that_comes_again_is_answered_once(hand: Hand) -> None:
     assert [m.name for m in step.standing.legal if m.due] == ["synack"]
 
 
+def test_a_fin_may_wait_for_an_open_window(hand: Hand) -> None:
+    hand.do(*OPEN, 'send TCP(flags="A", window=0)')
+    assert not hand.do("server close").problems
+    assert packets(hand.do("ack")) == ["> A 1 1", "< FA 1 1"]
+    assert hand.end().verdict in FINE
+
+
 def test_layers_counts_time_and_connections_as_the_session_does(hand: Hand) -> None:
     hand.do("syn", "ack", "new", "syn")
     shown = [e for e in hand.session.bench.timeline if isinstance(e, Packet)][-1]
