@@ -322,10 +322,13 @@ class Socket:
         self._after("close", "close()", lambda e: Outcome(e) if e.state is State.CLOSED else e.close(now()))
 
     def abort(self) -> None:
-        """The program gives the connection up: a RST (RFC 9293 §3.10.5)."""
+        """The program gives the connection up: a RST (RFC 9293 §3.10.5).
+
+        One that is gone already it lets go of, and nothing else happens.
+        """
         agent = self._before()
         agent.abort(self.socket)
-        self._after("abort", "abort()", lambda e: e.abort())
+        self._after("abort", "abort()", lambda e: Outcome(e) if e.state is State.CLOSED else e.abort())
 
     def set(self, option: str, value: int) -> None:
         """Set a socket option by name, `TCP_NODELAY` say."""

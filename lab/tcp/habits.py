@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from lab.tcp.endpoint import Endpoint
 
 _AFTER_FIN = frozenset({State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK})
+_FIELD = 65535
+"""The widest window that a segment can speak of without a scale."""
+WIDEST = 2**23
+"""Octets: no window is wider that a kernel gives a connection by itself."""
 _MAY_BE_FORGED = "a RST in the window but not exactly at RCV.NXT may be forged: an ACK asks the peer"
 
 
@@ -353,6 +357,10 @@ def sequence(r: Reaction, segment: Segment, passes: bool) -> bool:
             r.chose("window-overrun")
         return bool(takes_bare_fin(r, segment))
     if RST in segment.flags and reset_counts(r, segment):
+        return True
+    full = end.rcv_wnd == _FIELD and 0 < segment.seq.ahead_of(edge) < WIDEST
+    if RST in segment.flags and full and profile.has("window-wider-than-field"):
+        r.chose("window-wider-than-field")
         return True
     if passes or old or beyond:
         return passes and not old

@@ -392,6 +392,15 @@ CHOICES: dict[str, Choice] = {
             ("9293-3.10.7.4-rst-challenge", "5961-3.2-rst-challenge"),
         ),
         Choice(
+            "window-wider-than-field",
+            "deviates",
+            "Where no scale was agreed and the window is wider than its field can say, a RST beyond what was said is "
+            "taken for one inside the window.",
+            "RFC 9293 §3.10.7.4",
+            "Linux tcp_select_window: rcv_wnd is kept before it is cut to the field",
+            ("9293-3.10.7.4-rst-out", "9293-3.10.7.4-seq-bad-rst"),
+        ),
+        Choice(
             "seq-within-window",
             "deviates",
             "Where the peer has taken back window, an ACK's or RST's number is the window's edge, not SND.NXT.",
@@ -483,7 +492,7 @@ CHOICES: dict[str, Choice] = {
 }
 """All choices by id."""
 
-OCCASIONAL = frozenset({"ack-range-fast-path"})
+OCCASIONAL = frozenset({"ack-range-fast-path", "window-wider-than-field"})
 """Choices that a stack makes now and not the next time, by what nobody outside can see: the memory that a socket has at
 hand (Linux leaves its header prediction where sk_forward_alloc is too small).
 """

@@ -172,3 +172,23 @@ def test_a_server_that_stays_mute_for_no_reason_is_found_out(sandboxes: Sandboxe
     with Hand(sandboxes, tmp_path, serve=entry_point("closed_port_silent"), path=[str(BROKEN)]) as hand:
         (problem,) = hand.do("new closed", f'send {below}/TCP(flags="S", seq=x)').problems
         assert (problem.verdict, problem.field) == (Verdict.VIOLATES, "silence")
+
+
+# A window that is wider than its field can say
+
+
+def test_a_reset_beyond_what_the_window_field_can_say_may_be_asked_about(hand: Hand) -> None:
+    hand.do(*OPEN, 'data "y" * 3000', "server recv")
+    for number in (68530, 68600, 70000, 2**28):
+        step = hand.do(f'send TCP(flags="R", seq=x+{number})')
+        assert not step.problems, number
+        assert packets(step)[1:] in ([], ["< A 1 3001"])
+    assert packets(step)[1:] == [], "no window is as wide as that"
+    assert hand.states == ("ESTABLISHED", "ESTABLISHED")
+    assert hand.end().verdict in FINE
+
+
+def test_a_program_may_let_go_of_a_connection_that_is_gone(hand: Hand) -> None:
+    hand.do(*OPEN, "rst", "server abort")
+    assert "has no socket" in hand.refused("server recv")
+    assert hand.end().verdict in FINE

@@ -138,16 +138,16 @@ def close(session: Session, rest: str) -> None:
     """close(): the program lets go of the connection."""
     play, socket = _socket(session)
     _code(session, play, "close()")
+    play.socket = None  # its kernel lets go of it, whatever the document says of such a call
     socket.close()
-    play.socket = None
 
 
 def abort(session: Session, rest: str) -> None:
     """A reset (RFC 9293 §3.10.5)."""
     play, socket = _socket(session)
     _code(session, play, "abort()")
-    socket.abort()
     play.socket = None
+    socket.abort()
 
 
 def _pending(session: Session) -> list[Play]:
