@@ -321,6 +321,7 @@ STORIES = (
 )  # fmt: skip
 
 
+@pytest.mark.usefixtures("sandbox_works")
 def test_a_run_and_its_own_capture_tell_the_same(tmp_path: Path) -> None:
     """Packets, connections, numbers and states; of the calls a capture knows nothing."""
     for result in run(Plan(scenarios=load(list(STORIES)), families=("ipv4", "ipv6"), seed=5)).results:
