@@ -123,11 +123,13 @@ class Hand:
 def packets(step: Step, *, repeats: bool = False) -> list[str]:
     """The segments of a step: `> S 0`, `< SA 0 1`, with the relative numbers.
 
-    What the server's timers repeat is left out unless `repeats` are wanted: on a busy machine a fifth of a second may
-    pass between two steps.
+    Not what a timer of the server's repeats before our first segment, unless `repeats` are wanted: a busy machine may
+    let a fifth of a second pass between two steps. One that comes behind a segment of ours stands there.
     """
     shown = [e for e in step.entries if isinstance(e, Packet) and e.segment is not None]
-    return [said(e) for e in shown if repeats or not (e.sender == "server" and e.note == "retransmission")]
+    first = next((i for i, e in enumerate(shown) if e.sender == "peer"), len(shown))
+    late = [] if repeats else [e for e in shown[:first] if e.sender == "server" and e.note == "retransmission"]
+    return [said(e) for e in shown if e not in late]
 
 
 def calls(step: Step) -> list[str]:

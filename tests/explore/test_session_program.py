@@ -176,11 +176,18 @@ def test_a_new_connection_leads_to_where_the_program_listens_or_did(
     conforms(hand.saved(hand.out / "another.py"), sandboxes, seeds=(7,))
 
 
-def test_text_that_outgrows_the_send_buffer_goes_on_as_it_is_acknowledged(hand: Hand) -> None:
+def test_text_that_outgrows_the_send_buffer_goes_on_as_it_is_acknowledged(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """How much a kernel takes at once is its own affair: one that has called, some 45,000 octets, or more."""
     hand.do("auto on", "server connect")
     _has_little_room(hand)
+    agent, waited = hand.session.testbed.agent, []
+    assert agent is not None
+    send = agent.send
+    monkeypatch.setattr(agent, "send", lambda *a, timeout: waited.append(timeout) or send(*a, timeout=timeout))
     step = hand.do('server send "w" * 60000')
+    assert set(waited) == {0}, "nobody waited for room"
     came = [e.segment.payload for e in step.entries if isinstance(e, Packet) and e.segment and e.sender == "server"]
     assert sum(map(len, came)) == 60000
     assert step.problems == []

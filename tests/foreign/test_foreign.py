@@ -24,10 +24,8 @@ import table  # noqa: E402  from this folder
 
 SERVERS = {row["server"]: row for row in table.rows("servers.csv")}
 ADDRESSES = {"ipv4": "198.51.100.1", "ipv6": "[2001:db8::1]"}
-BY_CHANCE = {"ws-resets", "old-edge"}
-"""What turns on whether the server has read all before it closes: its kernel sends a RST where it has not; and on which
-of its ACKs an ACK of ours has crossed, which is its kernel's affair.
-"""
+BY_CHANCE = {"ws-resets"}
+"""What turns on whether the server has read all before it closes: its kernel sends a RST where it has not."""
 
 
 def play(server: str, family: str, *stories: str) -> list[dict[str, Any]]:
@@ -39,7 +37,7 @@ def play(server: str, family: str, *stories: str) -> list[dict[str, Any]]:
         if not there:
             pytest.skip(f"{need} is not installed")
     words = [
-        *("run", *stories, "--testbed", "target", "--interface", "lab0", "--json", "--echo", "--jobs", "4"),
+        *("run", *stories, "--testbed", "target", "--interface", "lab0", "--json", "-v", "--echo", "--jobs", "4"),
         *("--target", f"ws://{ADDRESSES[family]}:8080/echo"),
     ]
     program = [sys.executable, str(HERE / "rig.py"), SERVERS[server]["program"], *words]
@@ -63,7 +61,20 @@ def told(one: dict[str, Any]) -> str:
     """What the verdict rests on: the field of the first problem, or the permitted choices."""
     if one["problems"]:
         return str(one["problems"][0]["field"])
-    return " ".join(sorted({remark["choice"] for remark in one["remarks"]} - BY_CHANCE))
+    chance = BY_CHANCE | ({"old-edge"} if we_repeated_ourselves(one) else set())
+    return " ".join(sorted({remark["choice"] for remark in one["remarks"]} - chance))
+
+
+def we_repeated_ourselves(one: dict[str, Any]) -> bool:
+    """Whether a timer of ours ran out on a busy machine: what a kernel does with a whole repeat is its kernel's choice,
+    which nobody sees where nothing is repeated.
+    """
+    text = [
+        (entry["connection"], entry["seq"], entry["length"])
+        for entry in one["timeline"]
+        if entry["kind"] == "packet" and entry["sender"] == "peer" and entry["length"]
+    ]
+    return len(set(text)) < len(text)
 
 
 @pytest.mark.parametrize("family", ADDRESSES)
