@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from lab.explore.web import Web
 from lab.scenario.connection import Connection
@@ -24,10 +25,10 @@ class Play:
     """Whether the program has it, or had."""
     web: Web | None = None
     """What was said of WebSocket on it, where it leads to such a server."""
-    ways: tuple[list[State], list[State]] = field(default_factory=lambda: ([State.CLOSED], [State.CLOSED]))
-    """Every state that the lab's end and the server's have been in,"""
-    events: tuple[list[Event | None], list[Event | None]] = field(default_factory=lambda: ([], []))
-    """and what led from each to the next, where it is not the one arrow that the document draws between the two."""
+    begun: bool = False
+    """Whether the server listened before anything happened on it."""
+    walked: list[tuple[Packet | Call, State, State]] = field(default_factory=list)
+    """What has happened on it, each with the states that the lab's end and the server's were in then."""
     sent: list[Packet] = field(default_factory=list)
     """Every segment that went out on it, of ours and of old connections."""
     codes: dict[int, str] = field(default_factory=dict)
@@ -64,13 +65,30 @@ class Play:
 
     def walks(self, entry: Packet | Call) -> None:
         """Note the states that both ends are in now, after `entry`."""
-        states = (self.connection.peer_state, self.connection.server_state)
-        for who, way, events, state in zip(("peer", "server"), self.ways, self.events, states, strict=True):
-            if way[-1] is not state:
-                if who == "server":
-                    self._server_moves(way[-1], state)
+        before = self.walked[-1][2] if self.walked else State.CLOSED
+        self.walked.append((entry, self.connection.peer_state, self.connection.server_state))
+        if before is not self.connection.server_state:
+            self._server_moves(before, self.connection.server_state)
+
+    def way(self, who: Literal["peer", "server"]) -> tuple[list[State], list[Event | None]]:
+        """Every state that an end has been in; and what led from each to the next, where it is not the one arrow that
+        the document draws between the two.
+
+        Where a segment left the server is sometimes known only when its answer has come: then that counts.
+        """
+        states: list[State] = [State.CLOSED]
+        events: list[Event | None] = []
+        if who == "server" and self.begun:
+            states.append(State.LISTEN)
+            events.append(None)
+        for entry, peer_state, server_state in self.walked:
+            state = peer_state if who == "peer" else server_state
+            if isinstance(entry, Packet):
+                state = (entry.peer_state if who == "peer" else entry.server_state) or state
+            if state is not states[-1]:
+                states.append(state)
                 events.append(_event(entry, who, state))
-                way.append(state)
+        return states, events
 
     def _server_moves(self, before: State, now: State) -> None:
         """Another life of the connection is one that no program has taken yet."""
@@ -82,9 +100,7 @@ class Play:
 
     def begins(self) -> None:
         """Note that the server listens already, where it does: no entry of this connection tells it."""
-        if self.connection.server_state is State.LISTEN and self.ways[1] == [State.CLOSED]:
-            self.ways[1].append(State.LISTEN)
-            self.events[1].append(None)
+        self.begun = self.connection.server_state is State.LISTEN and not self.walked
 
 
 def _event(entry: Packet | Call, who: str, to: State) -> Event | None:

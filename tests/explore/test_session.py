@@ -397,6 +397,8 @@ def test_where_a_segment_left_the_server_is_told_as_its_answer_shows(hand: Hand)
     step = hand.do('send TCP(flags="R", seq=x+5)')
     assert packets(step) == ["> R 5", "< A 1 1"]
     assert [str(e.server_state) for e in step.entries if isinstance(e, Packet)] == ["ESTABLISHED", "ESTABLISHED"]
+    states, _ = hand.session.hand.way("server")
+    assert [str(state) for state in states] == ["CLOSED", "LISTEN", "SYN-RECEIVED", "ESTABLISHED"]
 
 
 @pytest.mark.parametrize("word", ["²", "--5", "1" * 5000, "٣"])

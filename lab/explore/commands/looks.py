@@ -153,8 +153,11 @@ def diagram(page: Page, rest: str) -> list[Line]:
 
     play = page.session.hand
     ways = [
-        Way(who, style, tuple(way), tuple(events))
-        for who, style, way, events in zip(("lab", "server"), ("peer", "server"), play.ways, play.events, strict=True)
+        Way(who, style, tuple(states), tuple(events))
+        for who, style, (states, events) in (
+            ("lab", "peer", play.way("peer")),
+            ("server", "server", play.way("server")),
+        )
     ]
     return drawn(ways, width=page.width, glyphs=page.glyphs)
 
