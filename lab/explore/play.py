@@ -11,7 +11,7 @@ from lab.scenario.peer import Peer
 from lab.scenario.record import Call, Packet
 from lab.scenario.server import Socket
 from lab.tcp.segment import RST, SYN, Flags
-from lab.tcp.state import SYNCHRONIZED, Event, State
+from lab.tcp.state import NO_CONNECTION, SYNCHRONIZED, Event, State
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Play:
     def fresh(self) -> bool:
         """Whether nothing has happened on it yet."""
         ends = (self.connection.peer_state, self.connection.server_state)
-        return not self.sent and not self.connection.server_spoke and set(ends) <= {State.CLOSED, State.LISTEN}
+        return not self.sent and not self.connection.server_spoke and set(ends) <= NO_CONNECTION
 
     @property
     def told(self) -> bool:
@@ -105,7 +105,7 @@ class Play:
 
 def _event(entry: Packet | Call, who: str, to: State) -> Event | None:
     """What took an end to that state, where it was a RST or a SYN out of place (RFC 9293 §3.10.7.4)."""
-    if to not in (State.CLOSED, State.LISTEN):
+    if to not in NO_CONNECTION:
         return None
     if isinstance(entry, Call):
         return Event.ABORT if entry.text.endswith("abort()") else None

@@ -29,7 +29,7 @@ from lab.scenario.standing import standing
 from lab.server.client import AgentError, AgentGone
 from lab.tcp.outcome import CallError
 from lab.tcp.sequence import Seq
-from lab.tcp.state import State
+from lab.tcp.state import NO_CONNECTION, State
 from lab.tcp.world import Finding
 from lab.testbed.base import Testbed
 from lab.testbed.errors import CannotRun
@@ -45,8 +45,6 @@ MOST_ANSWERS = 200
 LATE = "arrives late"
 LATER = 1_000_000
 """Numbers between the first ones of two lives of a connection: four seconds of RFC 9293 §3.4.1's clock."""
-_GONE = (State.CLOSED, State.LISTEN)
-"""Where an end holds no connection."""
 _AGAINST = {
     "wire": "the wire against the documents: ",
     "socket": "the socket against the model: ",
@@ -282,7 +280,7 @@ class Session:
             state = self.bench.ask_state(play.connection)
             if state is not None and server.could_be_in(state, self.bench.now()):
                 server.compare_state(state, self.bench.now())
-            if stood not in _GONE and play.connection.server_state in _GONE:
+            if stood not in NO_CONNECTION and play.connection.server_state in NO_CONNECTION:
                 self.bench.say("note", f"the server has let go of the connection: {server.best.why}", play.name)
 
     def settle(self) -> None:

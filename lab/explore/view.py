@@ -14,7 +14,7 @@ from lab.scenario.record import Call, End, Packet, Standing
 from lab.tcp.outlook import Answer, Move
 from lab.tcp.profile import RFC9293
 from lab.tcp.segment import Segment
-from lab.tcp.state import State
+from lab.tcp.state import NO_CONNECTION, State
 from lab.tcp.world import KEEP_ALIVE, PROBE
 from lab.websocket.dialogue import State as WebState
 
@@ -244,7 +244,7 @@ def typed(move: Move, standing: Standing) -> str:
     """What a person types to make a legal move."""
     if move.by == "lab":
         return _TYPED.get(move.name, move.name)
-    if move.name == "close" and standing.server.state in (State.CLOSED, State.LISTEN):  # of the listener
+    if move.name == "close" and standing.server.state in NO_CONNECTION:  # of the listener
         return "server stop"
     return f"server {move.name}" + (' "hello"' if move.name == "send" else "")
 

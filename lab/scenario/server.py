@@ -9,7 +9,7 @@ from lab.scenario.bench import PATIENCE, Bench
 from lab.scenario.errors import ScenarioError
 from lab.server.client import Agent, AgentError
 from lab.tcp.endpoint import Endpoint, Outcome
-from lab.tcp.state import State
+from lab.tcp.state import NO_CONNECTION, State
 from lab.tcp.world import Finding
 
 if TYPE_CHECKING:
@@ -123,9 +123,8 @@ class Server:
         connection = peer.connection if peer else self._first
         bench.settle()
         bench.checks += 1
-        gone = (State.CLOSED, State.LISTEN)
         for witness, says in (("socket", connection.kernel_state), ("model", connection.server_state)):
-            if says is None or says is state or (says in gone and state in gone):
+            if says is None or says is state or (says in NO_CONNECTION and state in NO_CONNECTION):
                 continue
             finding = Finding(
                 "state",

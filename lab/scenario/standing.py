@@ -11,7 +11,7 @@ from lab.tcp.conversation import Conversation
 from lab.tcp.endpoint import Endpoint
 from lab.tcp.outlook import illegal_moves, legal_moves
 from lab.tcp.sequence import Seq
-from lab.tcp.state import State
+from lab.tcp.state import NO_CONNECTION, State
 
 
 def standing(
@@ -86,7 +86,7 @@ def _kernel(bench: Bench, connection: Connection) -> tuple[State | None, dict[st
 
 def _end(end: Endpoint, own: Seq | None, other: Seq | None) -> End:
     """The end's variables counted from the SYNs. `own` is its first number, `other` the other end's."""
-    if end.state in (State.CLOSED, State.LISTEN):
+    if end.state in NO_CONNECTION:
         return End(end.state)
     sends = own is not None and end.iss is not None
     takes = other is not None and end.irs is not None

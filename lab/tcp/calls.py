@@ -10,7 +10,7 @@ from lab.tcp.outcome import CallError, Outcome
 from lab.tcp.reaction import Reaction, make, offer_to_make, window_to_offer
 from lab.tcp.segment import ACK, RST, SYN, Segment
 from lab.tcp.sequence import Seq
-from lab.tcp.state import Event, State
+from lab.tcp.state import NO_CONNECTION, Event, State
 
 if TYPE_CHECKING:
     from lab.tcp.endpoint import Endpoint
@@ -39,7 +39,7 @@ def open_passive(end: Endpoint) -> Outcome:
 
 def open_active(end: Endpoint, now: float) -> Outcome:
     """OPEN, active."""
-    if end.state not in (State.CLOSED, State.LISTEN):
+    if end.state not in NO_CONNECTION:
         raise CallError("connection already exists")
     r = Reaction(end, now, _OPEN)
     _send_syn(r, Event.ACTIVE_OPEN)

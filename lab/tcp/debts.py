@@ -11,12 +11,11 @@ from lab.tcp.evolve import evolve
 from lab.tcp.octets import EMPTY
 from lab.tcp.outcome import Outcome, Reply
 from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
-from lab.tcp.state import State
+from lab.tcp.state import NO_CONNECTION, State
 
 MOST = 16
 """Debts that are kept: a server that sends one stray segment after another must not pile up RSTs here."""
 
-_NO_CONNECTION = (State.CLOSED, State.LISTEN)
 _CONTROLS = SYN | FIN | RST | ACK
 _SYN_RST = (SYN | RST).value
 """As an int: an `&` of two flags makes a third, and a stream asks this for every segment."""
@@ -32,10 +31,10 @@ def after_sending(
     """Our end and its debts once it was seen to send `segment`, which may answer for some of them."""
     after = end.sent(segment, now, implied_calls=True)
     if owed:
-        if after.state in _NO_CONNECTION and end.state not in _NO_CONNECTION:
+        if after.state in NO_CONNECTION and end.state not in NO_CONNECTION:
             return after, ()
         # An end without a connection owes nothing but RSTs: what it did owe went with the connection.
-        kept = owed if end.state not in _NO_CONNECTION else tuple(o for o in owed if RST in o.segment.flags)
+        kept = owed if end.state not in NO_CONNECTION else tuple(o for o in owed if RST in o.segment.flags)
         owed = tuple(o for o in kept if _stands(o, after) and not _answers(end, o, segment))
     return after, owed
 
@@ -54,7 +53,7 @@ def after_taking(
 
 def _with_new(end: Endpoint, owed: tuple[Reply, ...], outcome: Outcome) -> tuple[Reply, ...]:
     after = outcome.endpoint
-    if after.state in _NO_CONNECTION and end.state not in _NO_CONNECTION:
+    if after.state in NO_CONNECTION and end.state not in NO_CONNECTION:
         owed = ()  # what a connection owed nobody owes once it is gone; what its end provokes is owed
     replies = outcome.replies
     if (

@@ -14,7 +14,7 @@ from lab.tcp.octets import EMPTY
 from lab.tcp.profile import LINUX, MITIGATED, RFC9293
 from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
 from lab.tcp.sequence import Seq, later
-from lab.tcp.state import SYNCHRONIZED, State
+from lab.tcp.state import NO_CONNECTION, SYNCHRONIZED, State
 
 FAR = 2**28
 """Octets. A number this far from the last one belongs to another count."""
@@ -151,4 +151,4 @@ def _can_send(end: Endpoint, segment: Segment) -> bool:
         return True
     if SYN in segment.flags:
         return end.state not in SYNCHRONIZED or end.iss == segment.seq
-    return end.state not in (State.CLOSED, State.LISTEN)
+    return end.state not in NO_CONNECTION

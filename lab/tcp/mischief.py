@@ -16,7 +16,7 @@ from lab.tcp.options import Kind
 from lab.tcp.reaction import make
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, Segment
 from lab.tcp.sequence import Seq, later
-from lab.tcp.state import State
+from lab.tcp.state import NO_CONNECTION
 
 FAR = 1000
 """Octets beyond an edge at which no stack is in doubt."""
@@ -44,7 +44,7 @@ def driven(conversation: Conversation, iss: Seq) -> Endpoint:
     end = evolve(peer, predicted=False, resend=False, offer=peer.own_offer or peer.offer)
     if end.iss is not None:
         return end
-    if end.state in (State.CLOSED, State.LISTEN):
+    if end.state in NO_CONNECTION:
         return evolve(end, iss=iss)
     return evolve(end, iss=iss, snd_una=iss, snd_nxt=iss + 1, send_base=iss + 1)
 
@@ -73,7 +73,7 @@ def candidates(conversation: Conversation, end: Endpoint, now: float) -> Iterato
         made = replace(made, ack=ack) if ack is not None and ACK in flags else made
         return stamped(made, conversation)
 
-    if end.state in (State.CLOSED, State.LISTEN):
+    if end.state in NO_CONNECTION:
         first = end.iss if end.iss is not None else Seq(0)
         yield at(first, SYN | FIN), "it opens and closes at once"
         yield at(first + 1, PSH | ACK, TEXT, unsent), "data without a connection"
@@ -83,7 +83,7 @@ def candidates(conversation: Conversation, end: Endpoint, now: float) -> Iterato
         yield at(first + 1, Flags(PSH), TEXT), "data with neither SYN nor ACK"
         yield at(first + 1, Flags(RST)), "there is nothing to reset"
         return
-    known = server.irs is not None and server.state not in (State.CLOSED, State.LISTEN)
+    known = server.irs is not None and server.state not in NO_CONNECTION
     expected = server.rcv_nxt if known else end.snd_nxt
     edge = end.snd_una + end.snd_wnd
     for world in conversation.server.worlds:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lab.tcp.evolve import evolve
 from lab.tcp.reaction import offer_of
 from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
-from lab.tcp.state import Event, State, step
+from lab.tcp.state import NO_CONNECTION, Event, State, step
 from lab.tcp.transmission import advance
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def sent(end: Endpoint, segment: Segment, now: float, *, implied_calls: bool) ->
         return _reset(end, segment)
     if SYN in segment.flags:
         end = _syn(end, segment, now, implied_calls)
-    if end.state in (State.CLOSED, State.LISTEN):
+    if end.state in NO_CONNECTION:
         return end
     end = evolve(end, predicted=True)
     if end.own_offer is None:
@@ -39,7 +39,7 @@ def sent(end: Endpoint, segment: Segment, now: float, *, implied_calls: bool) ->
 
 def _reset(end: Endpoint, segment: Segment) -> Endpoint:
     """A RST at its own place in the sequence ends the connection; one that answers a stray segment does not."""
-    if end.state in (State.CLOSED, State.LISTEN) or end.iss is None:
+    if end.state in NO_CONNECTION or end.iss is None:
         return end
     at = segment.seq.ahead_of(end.snd_una)
     sits = segment.seq == end.snd_nxt or (
@@ -51,7 +51,7 @@ def _reset(end: Endpoint, segment: Segment) -> Endpoint:
 
 
 def _syn(end: Endpoint, segment: Segment, now: float, implied_calls: bool) -> Endpoint:
-    if end.state in (State.CLOSED, State.LISTEN):
+    if end.state in NO_CONNECTION:
         if not implied_calls:
             return end
         end = _implied_open(end, segment)

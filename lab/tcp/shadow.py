@@ -18,9 +18,9 @@ from lab.tcp.octets import EMPTY
 from lab.tcp.outcome import CallError
 from lab.tcp.profile import Profile
 from lab.tcp.segment import ACK, PSH, RST, SYN, Hurdle, Segment, letters
-from lab.tcp.state import State
+from lab.tcp.state import NO_CONNECTION, State
 from lab.tcp.ways import ways
-from lab.tcp.world import GONE, Ended, Finding, Owed, Sight, World
+from lab.tcp.world import Ended, Finding, Owed, Sight, World
 
 EXPIRY_SLACK = 0.9
 """A timer of the server may be seen to end this much of its length early: clocks tick coarsely."""
@@ -186,7 +186,7 @@ class Shadow:
         world.becomes(outcome.endpoint, outcome.notices)
         world.rule, world.why = outcome.rule, outcome.why
         world.choices = tuple(dict.fromkeys((*world.choices, *outcome.choices)))
-        if world.endpoint.state in GONE:
+        if world.endpoint.state in NO_CONNECTION:
             # What a connection still owed is no longer owed once it is gone; what its end provokes is.
             world.note_overtaken(world.owed, now)
             world.owed = ()
@@ -343,7 +343,7 @@ class Shadow:
     @staticmethod
     def _give_up(world: World, observed: State) -> None:
         """The kernel has let go of a connection that the model still had: a timer ran out."""
-        if observed is State.CLOSED and world.endpoint.state not in GONE:
+        if observed is State.CLOSED and world.endpoint.state not in NO_CONNECTION:
             told = () if world.endpoint.state is State.TIME_WAIT else ("connection aborted due to user timeout",)
             world.becomes(Endpoint(profile=world.endpoint.profile), told)
             world.owed = ()

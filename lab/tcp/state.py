@@ -32,6 +32,9 @@ class State(StrEnum):
 SYNCHRONIZED = frozenset(State) - {State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED}
 """States in which both ends' SYNs are acknowledged (RFC 9293 §3.5.1)."""
 
+NO_CONNECTION = frozenset({State.CLOSED, State.LISTEN})
+"""States in which an end has no connection."""
+
 
 class Event(StrEnum):
     """What can change a state: calls, arrivals already judged acceptable, timeouts."""

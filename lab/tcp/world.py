@@ -11,10 +11,7 @@ from lab.tcp.octets import EMPTY, Octets
 from lab.tcp.options import Kind
 from lab.tcp.segment import ACK, Segment
 from lab.tcp.sequence import Seq
-from lab.tcp.state import State
-
-GONE = (State.CLOSED, State.LISTEN)
-"""Where an end holds no connection."""
+from lab.tcp.state import NO_CONNECTION, State
 
 REPEATED = 65536
 """Octets behind SND.UNA of which the text is kept: a repetition may begin before what it has to repeat."""
@@ -134,7 +131,7 @@ class World:
 
     def becomes(self, endpoint: Endpoint, notices: Sequence[str] = ()) -> None:
         """The endpoint after something has happened, of which the user was told by `notices`."""
-        if endpoint.state in GONE and self.endpoint.state not in GONE:
+        if endpoint.state in NO_CONNECTION and self.endpoint.state not in NO_CONNECTION:
             self.ended = Ended(self.endpoint, notices[-1] if notices else "")
         self.endpoint = endpoint
 

@@ -6,13 +6,11 @@ from lab.explore.errors import CommandError
 from lab.explore.play import Play
 from lab.explore.session import LATER, Session, opening
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, letters
-from lab.tcp.state import State
+from lab.tcp.state import NO_CONNECTION
 
 MSS = 1440
 """Octets of text that one segment takes, where nothing less was agreed: an Ethernet frame's worth over IPv6, so that a
 session can be played again over either family."""
-
-_NO_CONNECTION = (State.CLOSED, State.LISTEN)
 
 
 def syn(session: Session, rest: str) -> None:
@@ -209,7 +207,7 @@ def ready(session: Session) -> Play:
 
 def _begun(play: Play, verb: str, instead: str) -> None:
     """Our end must know a number of the server's to acknowledge."""
-    if play.connection.conversation.peer.irs is None or play.peer.state in _NO_CONNECTION:
+    if play.connection.conversation.peer.irs is None or play.peer.state in NO_CONNECTION:
         raise CommandError(
             f"there is no connection to {verb}", f"`syn` opens one, or `{instead}` sends it all the same"
         )

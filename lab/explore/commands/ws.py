@@ -15,7 +15,7 @@ from lab.explore.session import Session
 from lab.explore.web import Web
 from lab.scenario.bench import PATIENCE
 from lab.tcp.segment import ACK, PSH, SYN, letters
-from lab.tcp.state import State
+from lab.tcp.state import NO_CONNECTION, State
 from lab.websocket import frames
 from lab.websocket.dialogue import State as Standing
 from lab.websocket.frames import Frame, Opcode, text
@@ -114,7 +114,7 @@ def _open_tcp(session: Session, play: Play) -> None:
     from scapy.layers.inet import TCP
 
     bench, connection = session.bench, play.connection
-    if play.peer.state in (State.CLOSED, State.LISTEN):
+    if play.peer.state in NO_CONNECTION:
         session.send(play, TCP(flags=letters(SYN)))
         play.lives += 1
         bench.wait_until(lambda: connection.server_spoke, PATIENCE)

@@ -18,12 +18,11 @@ from lab.explore.lessons.occasion import Numbers, Occasion, holds, in_words, occ
 from lab.explore.play import Play
 from lab.explore.session import Session, Step
 from lab.scenario.record import Packet, Verdict
-from lab.tcp.state import State
+from lab.tcp.state import NO_CONNECTION, State
 
 Kind = Literal["title", "text", "where", "ask", "right", "wrong", "because", "hint", "note", "done", "bad"]
 """What a sentence is, for its style."""
 
-_OVER = (State.CLOSED, State.LISTEN)
 _FREE = ("wait", "switch", "lose next", "delay next", "auto", "new")
 """Commands that are no answer to anything."""
 
@@ -346,7 +345,7 @@ class Walk:
         play = self.play
         if play is None or play is not self.session.hand or play.fresh or not play.sent:
             return
-        if play.connection.server_state not in (*_OVER, State.TIME_WAIT):
+        if play.connection.server_state not in (*NO_CONNECTION, State.TIME_WAIT):
             with suppress(CommandError, Over):
                 self._objects(self.teller.types(self._reset(play)))
 
@@ -354,7 +353,7 @@ class Walk:
     def _reset(play: Play) -> str:
         """A RST that the server believes, whatever has become of our own end."""
         end, x = play.connection.conversation.server.best.endpoint, play.connection.peer_isn
-        if end.irs is None or (play.peer.state not in _OVER and play.peer.snd_nxt == end.rcv_nxt):
+        if end.irs is None or (play.peer.state not in NO_CONNECTION and play.peer.snd_nxt == end.rcv_nxt):
             return "rst"
         return f'send TCP(flags="R", seq=x{end.rcv_nxt.ahead_of(x):+d})'
 
