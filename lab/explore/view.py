@@ -15,12 +15,10 @@ from lab.tcp.outlook import Answer, Move
 from lab.tcp.profile import RFC9293
 from lab.tcp.segment import Segment
 from lab.tcp.state import NO_CONNECTION, State
-from lab.tcp.world import KEEP_ALIVE, PROBE
+from lab.tcp.world import BY_TIMER
 from lab.websocket.dialogue import State as WebState
 
 _MARGIN = "  "
-_BY_TIMER = ("retransmission", KEEP_ALIVE, PROBE)
-"""Notes on what a server's timers send."""
 _STATE = 13
 """Columns of a state."""
 _TYPED = {"data": 'data "hello"', "repeat": "repeat last"}
@@ -91,7 +89,7 @@ class View:
 
     def _folds(self, entry: Packet | Call) -> bool:
         """Whether it repeats what was drawn while nobody typed: a server's timers go on as long as it has no answer."""
-        if not isinstance(entry, Packet) or entry.segment is None or entry.note not in _BY_TIMER:
+        if not isinstance(entry, Packet) or entry.segment is None or entry.note not in BY_TIMER:
             return False
         look = (entry.connection, entry.sender, entry.segment.flags, entry.segment.seq)
         if look in self._drawn or self._patient:

@@ -10,12 +10,13 @@ from lab.report.text import Glyphs, flag_words, said
 from lab.scenario.record import DELAYED, LOST, Call, Packet, Problem, Result
 from lab.tcp.options import Kind, Option
 from lab.tcp.segment import ACK, SYN, Segment
+from lab.tcp.world import RETRANSMISSION
 
 ALIKE = 3
 """Of packets that repeat each other, so many are drawn before the rest is counted."""
 MOST = 240
 """Of a longer run only the first and the last half of so many entries are drawn, and those that failed."""
-REPEATED = ("retransmission", "repeated", "opens again")
+REPEATED = (RETRANSMISSION, "repeated", "opens again")
 """Notes on a segment that was sent before, with the same numbers."""
 NEVER_CAME = (LOST, DELAYED)
 """Notes on a segment that its receiver did not see then: the script had the network lose it, or hold it back."""

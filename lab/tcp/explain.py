@@ -11,7 +11,7 @@ from lab.tcp.octets import Octets
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, Segment, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import SYNCHRONIZED, State
-from lab.tcp.world import KEEP_ALIVE, PROBE, Finding, Owed, World
+from lab.tcp.world import KEEP_ALIVE, PROBE, RETRANSMISSION, Finding, Owed, World
 
 TOO_SOON = 0.0008
 """Seconds. No retransmission timer is shorter: RFC 6298 §2.4 asks for 1 s, Linux's tail loss probe takes two ticks."""
@@ -112,7 +112,7 @@ class Explainer:
                 if complaint is None:
                     world.owed = tuple(o for o in world.owed if o is not one)
                     repeated = world.first_syn is not None and world.first_syn.flags == segment.flags
-                    return "retransmission" if repeated else ""
+                    return RETRANSMISSION if repeated else ""
                 return complaint
         first = world.first_syn
         if first is None or world.endpoint.state not in (State.SYN_SENT, State.SYN_RECEIVED):
@@ -134,7 +134,7 @@ class Explainer:
             free=frozenset({"options", "window"}),
             optional=True,
         )
-        return self._compare(world, again, segment) or self._too_soon(world, 0, now) or "retransmission"
+        return self._compare(world, again, segment) or self._too_soon(world, 0, now) or RETRANSMISSION
 
     @staticmethod
     def _keeps_text(world: World, segment: Segment) -> bool:
@@ -335,7 +335,7 @@ class Explainer:
                 None,
             )
         probes = at == world.high - 1 and self._probes_window(world, segment)
-        return self._too_soon(world, at, now) or (PROBE if probes else "retransmission")
+        return self._too_soon(world, at, now) or (PROBE if probes else RETRANSMISSION)
 
     @staticmethod
     def _probes_window(world: World, segment: Segment) -> bool:

@@ -15,6 +15,7 @@ from lab.tcp.profile import LINUX, MITIGATED, RFC9293
 from lab.tcp.segment import ACK, FIN, RST, SYN, Segment
 from lab.tcp.sequence import Seq, later
 from lab.tcp.state import NO_CONNECTION, SYNCHRONIZED, State
+from lab.tcp.world import RETRANSMISSION
 
 FAR = 2**28
 """Octets. A number this far from the last one belongs to another count."""
@@ -109,7 +110,7 @@ class Followed:
         if there == segment.length:
             if SYN | ACK in segment.flags and not self._answered:
                 return ""  # its SYN again, with the ACK that it now owes: the SYNs have crossed
-            return "retransmission"
+            return RETRANSMISSION
         if there:
             return "retransmission in part"
         return "out of order" if before else ""

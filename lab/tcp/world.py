@@ -16,11 +16,20 @@ from lab.tcp.state import NO_CONNECTION, State
 REPEATED = 65536
 """Octets behind SND.UNA of which the text is kept: a repetition may begin before what it has to repeat."""
 
+RETRANSMISSION = "retransmission"
+"""What was sent before, or part of it (RFC 9293 §3.8.1)."""
+
 KEEP_ALIVE = "keep-alive probe"
 """SEG.SEQ is SND.NXT-1, empty or with one octet of garbage: the answer is an ACK (RFC 9293 §3.8.4)."""
 
 PROBE = "zero-window probe"
 """One octet beyond a shut window (RFC 9293 §3.8.6.1), or, as Linux does, an empty segment at SND.UNA-1."""
+
+BY_TIMER = frozenset({RETRANSMISSION, KEEP_ALIVE, PROBE})
+"""Notes on what a stack sends since a timer ran out."""
+
+INCIDENTAL = BY_TIMER | {"window update", "overtaken"}
+"""Notes on what a stack may send at any time."""
 
 A_READ = 2048
 """Octets that a program which reads little takes at a time."""
@@ -54,7 +63,7 @@ class Sight:
     @property
     def incidental(self) -> bool:
         """Whether a stack may send it at any time, so that a script that waits for something else passes over it."""
-        return self.note in ("retransmission", "window update", "overtaken", KEEP_ALIVE, PROBE)
+        return self.note in INCIDENTAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from lab.scenario.record import DELAYED, LOST, Call, Packet, Verdict
 from lab.tcp.prediction import CALLS, Answer, predict, predict_call
 from lab.tcp.profile import CHOICES
 from lab.tcp.state import State
-from lab.tcp.world import KEEP_ALIVE, PROBE
+from lab.tcp.world import BY_TIMER
 from lab.wire.codec import TcpFrame, decode
 
 MOST_RULES = 2
@@ -81,7 +81,7 @@ def _occasion(page: Page) -> str:
             if entry.kind != "call" or not entry.text.startswith(_DECIDES):
                 continue
             return f"Its program's {entry.text}: the server {_answered(answers)}"
-        if entry.segment is None or entry.note in ("retransmission", KEEP_ALIVE, PROBE, LOST, DELAYED):
+        if entry.segment is None or entry.note in BY_TIMER | {LOST, DELAYED}:
             continue
         notation = said(connection.notation(entry.segment, from_peer=entry.sender == "peer"), glyphs)
         if entry.sender == "peer":

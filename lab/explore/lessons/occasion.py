@@ -13,6 +13,7 @@ from lab.explore.session import Session, Step
 from lab.report.text import flag_words
 from lab.scenario.record import DELAYED, LOST, Call, Packet
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, URG, Flags, flags_from
+from lab.tcp.world import RETRANSMISSION
 from lab.websocket.frames import opcode_name
 
 OLD = "old duplicate"
@@ -196,7 +197,7 @@ def values(session: Session, play: Play) -> dict[str, str]:
         e for e in session.bench.timeline if isinstance(e, Packet) and e.connection == play.name and e.segment
     ]  # fmt: skip
     sent = next((p for p in reversed(packets) if p.sender == "peer"), None)
-    got = next((p for p in reversed(packets) if p.sender == "server" and p.note != "retransmission"), None)
+    got = next((p for p in reversed(packets) if p.sender == "server" and p.note != RETRANSMISSION), None)
     names = session.names() if session.hand is play else {}
     mine, theirs = names.get("snd_nxt"), names.get("rcv_nxt")
     return {

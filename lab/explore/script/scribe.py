@@ -17,7 +17,7 @@ from lab.scenario.record import Packet
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, Segment, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
-from lab.tcp.world import KEEP_ALIVE, PROBE
+from lab.tcp.world import INCIDENTAL
 from lab.wire.codec import TcpFrame, decode
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from lab.explore.session import Session, Step
 
 _INDENT = " " * 4
-_UNWRITTEN = ("retransmission", "window update", "overtaken", KEEP_ALIVE, PROBE)
-"""Notes of segments that a stack may send at any time: `expect` passes over them by itself."""
 _USUAL_WINDOW = 65535
 STAMPS = "timestamps echo the server's of this very run (RFC 7323 §3.2), and it may drop what echoes others"
 SAVED = "Played with `lab explore`: what is expected is what was seen then."
@@ -329,7 +327,7 @@ class Scribe:
         seen = [e for e in entries if isinstance(e, Packet) and e.sender == "server" and e.segment is not None]
         for packet in seen:
             play = self.session.plays.get(packet.connection)
-            if play is None or packet.segment is None or packet.note in _UNWRITTEN:
+            if play is None or packet.segment is None or packet.note in INCIDENTAL:  # `expect` passes over it by itself
                 continue
             if packet.rule:
                 self._rules[packet.rule] = None
