@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn, Protocol
@@ -20,7 +21,7 @@ from lab.tcp.explain import CROSSING
 from lab.tcp.profile import Choice, Profile
 from lab.tcp.segment import ACK, RST, SYN, Hurdle, Segment
 from lab.tcp.sequence import Seq
-from lab.tcp.state import State
+from lab.tcp.state import NO_CONNECTION, State
 from lab.tcp.world import Finding
 from lab.testbed.base import Testbed
 from lab.wire.codec import (
@@ -141,9 +142,8 @@ class Bench:
 
     def connection(self, peer_port: int | None = None, server_port: int | None = None) -> Connection:
         """A new connection, on a fresh port unless one is asked for."""
-        while peer_port is None or peer_port in self.connections:
-            ports = self.ports if len(self.connections) < len(self.ports) / 2 else PORTS
-            peer_port = self.chance.randrange(ports.start, ports.stop)
+        if peer_port is None or peer_port in self.connections:
+            peer_port = self._fresh_port(server_port)
         # The last number of the circle: the SYN itself wraps (RFC 9293 §3.4).
         iss = Seq(2**32 - 1) if self.wrap else Seq(self.chance.randrange(2**32))
         made = Connection(
@@ -156,6 +156,25 @@ class Bench:
         self.connections[peer_port] = made
         return made
 
+    def _fresh_port(self, server_port: int | None) -> int:
+        """A port of the lab's end that no connection of this run has, nor one that an earlier run has left behind."""
+        for taken in count(len(self.connections)):
+            ports = self.ports if taken < len(self.ports) / 2 else PORTS
+            port = self.chance.randrange(ports.start, ports.stop)
+            if port not in self.connections and not self._remembers(port, server_port):
+                return port
+        raise AssertionError
+
+    def _remembers(self, peer_port: int, server_port: int | None) -> bool:
+        """Whether the server's kernel has a connection of an earlier run's between these ports: in TIME-WAIT, say.
+
+        Such a one would be taken for this run's, or answer in its place (RFC 9293 §3.6.1).
+        """
+        if self.alone or server_port is None or self.testbed.agent is None:
+            return False
+        there, here = (self.server_address, server_port), (self.peer_address, peer_port)
+        return self.testbed.agent.state(self.family, there, here) not in NO_CONNECTION
+
     def _conversation(self, server_port: int | None) -> Conversation:
         told = self.testbed.agent is not None and server_port not in self.untold
         # A program that nobody tells may write at any time: what it sends can cross what is sent to it.
@@ -163,7 +182,13 @@ class Bench:
         return Conversation(self.profiles, exact=exact, told=told)
 
     def turn_to(self, connection: Connection, port: int) -> None:
-        """A connection that has not begun will be to that port of the server, where a program listens."""
+        """A connection that has not begun will be to that port of the server, where a program listens.
+
+        From another port than it had, where an earlier run has left something between the two.
+        """
+        if self._remembers(connection.peer_port, port):
+            connection.peer_port = self._fresh_port(port)
+            self.connections = {one.peer_port: one for one in self.connections.values()}  # in the order of their names
         connection.server_port = port
         connection.conversation = self._conversation(port)
         connection.conversation.server.listen()

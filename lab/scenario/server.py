@@ -82,7 +82,7 @@ class Server:
                 raise ScenarioError("this server has no WebSocket service")
             site = Site(f"{_bracketed(bench.server_address)}:{port}", path, port)
         bench.untold.add(site.port)
-        for connection in bench.connections.values():
+        for connection in list(bench.connections.values()):
             if connection.server_port is None:
                 bench.turn_to(connection, site.port)
         bench.say("call", f"serves ws://{site.authority}{site.resource}")

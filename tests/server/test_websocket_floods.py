@@ -95,7 +95,7 @@ def test_garbage_at_any_time(running: Running) -> None:
     assert running.resident() < before + (32 << 20)
 
 
-@pytest.mark.parametrize("target", ["/chat/r", "/game", "/edit/d", "/ticker?every=0.01&pad=100", "/map?every=0.01"])
+@pytest.mark.parametrize("target", ["/chat/r", "/game/f", "/edit/d", "/ticker?every=0.01&pad=100", "/map?every=0.01"])
 def test_subscribers_that_vanish(target: str, running: Running) -> None:
     with opened(running.port, target) as staying:
         for n in range(100):

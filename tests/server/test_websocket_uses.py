@@ -99,7 +99,7 @@ def test_a_chat(port: int) -> None:
 
 def test_a_game(port: int) -> None:
     async def story() -> None:
-        async with at(port, "/game", "/game") as (one, two):
+        async with at(port, "/game/a", "/game/a", "/game/b") as (one, two, elsewhere):
             assert await said(one) == {"type": "welcome", "you": "player-1", "size": 100}
             assert (await said(one))["players"] == {"player-1": [50, 50]}
             assert (await said(two))["you"] == "player-2"
@@ -119,6 +119,13 @@ def test_a_game(port: int) -> None:
                 assert (await said(two))["type"] == "error"
             await two.close()
             assert (await said(one))["players"] == {"player-1": [0, 99]}
+            # Another field: the first player there, who has seen its own arrival and none of all this.
+            assert await said(elsewhere) == {"type": "welcome", "you": "player-1", "size": 100}
+            assert (await said(elsewhere))["number"] == 1
+            await say(elsewhere, type="move", dx=1, dy=0)
+            assert await said(elsewhere) == {
+                "type": "state", "number": 2, "by": "player-1", "input": 1, "players": {"player-1": [51, 50]},
+            }  # fmt: skip
 
     play(story())
 

@@ -1,4 +1,4 @@
-"""`/game`: small inputs in, the state of the field back to all players at once, many times a second.
+"""`/game/FIELD`: small inputs in, the state of the field back to all players at once, many times a second.
 
 To the server: `{"type":"move","dx":-1…1,"dy":-1…1}`. From it: `welcome` (you), and `state` (number, players, and
 whose input brought it: by, input, its count of that player's) after each input, each arrival and each departure.
@@ -11,27 +11,29 @@ from typing import Any, Final
 from websockets.frames import CloseCode
 
 from lab.server.sites.connection import Connection
-from lab.server.sites.crowd import FULL, Crowd, complain, messages
+from lab.server.sites.crowd import FULL, MOST, Crowd, complain, messages
 
 SIZE: Final = 100
 """Squares on each side of the field."""
 PLAYERS: Final = 100
-"""Players at a time."""
+"""Players on a field at a time."""
 
 
-class Game:
-    """The one field."""
+class Field:
+    """One field."""
 
     def __init__(self) -> None:
         self._crowd = Crowd("player")
         self._at: dict[str, list[int]] = {}
         self._number = 0
 
-    async def serve(self, connection: Connection) -> None:
-        """Serve one client until its connection has ended."""
-        if len(self._at) >= PLAYERS:
-            await connection.close(CloseCode.TRY_AGAIN_LATER, FULL)
-            return
+    @property
+    def taken(self) -> int:
+        """How many players are on it."""
+        return len(self._at)
+
+    async def play(self, connection: Connection) -> None:
+        """Let one client play until its connection has ended."""
         own = self._crowd.join(connection)
         place = self._at[own] = [SIZE // 2, SIZE // 2]
         inputs = 0
@@ -55,3 +57,25 @@ class Game:
         self._number += 1
         state: dict[str, Any] = {"type": "state", "number": self._number, "by": by, "input": inputs}
         self._crowd.tell_all({**state, "players": self._at})
+
+
+class Game:
+    """All fields: one comes to be with its first player and goes with its last."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, Field] = {}
+
+    async def serve(self, connection: Connection) -> None:
+        """Serve one client until its connection has ended."""
+        name = connection.visit.name
+        field = self._fields.get(name)
+        if field.taken >= PLAYERS if field else len(self._fields) >= MOST:
+            await connection.close(CloseCode.TRY_AGAIN_LATER, FULL)
+            return
+        if field is None:
+            field = self._fields[name] = Field()
+        try:
+            await field.play(connection)
+        finally:
+            if not field.taken and self._fields.get(name) is field:
+                del self._fields[name]

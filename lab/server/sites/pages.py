@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 LONGEST_NAME: Final = 64
-"""Characters in the name of a room or document."""
+"""Characters in the name of a room, field or document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,12 @@ PAGES: Final[tuple[Page, ...]] = (
         "ROOM",
         sent=('{"type":"say","text":…}', '{"type":"tell","to":NAME,"text":…}', '{"type":"name","name":…}'),
     ),
-    Page("game", "each move brings all players the state of the field", sent=('{"type":"move","dx":-1…1,"dy":-1…1}',)),
+    Page(
+        "game",
+        "each move brings all players the state of the field",
+        "FIELD",
+        sent=('{"type":"move","dx":-1…1,"dy":-1…1}',),
+    ),
     Page(
         "edit",
         "several writers of one text, whose edits all see in one order",
@@ -97,7 +102,7 @@ class Visit:
     target: str
     """As the request had it."""
     name: str = ""
-    """The room or document."""
+    """The room, field or document."""
     numbers: Mapping[str, float] = field(default_factory=dict)
     """The parameters given in the query, and the defaults of the others that have one."""
 

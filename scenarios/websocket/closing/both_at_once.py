@@ -23,11 +23,12 @@ def both_at_once(peer: Peer, server: Server) -> None:
     words, our_close = (segment for segment in ours if segment.payload)
 
     ws.put(words)
-    with ws.held():
+    with ws.held() as acknowledgments:
         ws.expect_message("the only one")
         ws.expect_close(4321)
     peer.say("our Close was on its way by then: it acknowledges nothing of this")
-    ws.put(our_close)
+    # The ACK of what came follows it: a server that believes in a loss would keep its FIN until then.
+    ws.put(our_close, *acknowledgments)
     ws.expect_end()
     ws.finish()
     server.is_in(State.TIME_WAIT)

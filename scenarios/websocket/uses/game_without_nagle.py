@@ -1,6 +1,7 @@
 from typing import Any
 
 from lab.scenario import Peer, Server, scenario
+from lab.scenario.server import Site
 from lab.scenario.websocket import WebSocket
 from lab.websocket.frames import text
 
@@ -20,7 +21,8 @@ def game_without_nagle(peer: Peer, server: Server) -> None:
     of our ACKs does.
     """
     for attempt in range(6):
-        ws, own = _joins(peer.another() if attempt else peer, server)
+        # On a field of its own: the states that others' moves bring would fill the server's congestion window.
+        ws, own = _joins(peer.another() if attempt else peer, server.websocket(f"/game/{peer.port}-{attempt}"))
         small, calm = _plays(ws, own)
         ws.leave(pushed=True)
         if small >= 3 or calm:
@@ -39,25 +41,31 @@ def _plays(ws: WebSocket, own: str) -> tuple[int, bool]:
         ws.send(*(text('{"type":"move","dx":1,"dy":0}') for _ in moves))
     acknowledged, before, began = inputs[-1].ack, len(player.segments()), player.now()
     ws.put(*inputs)
-    with ws.held():  # our ACKs are held back
-        states: list[dict[str, Any]] = []
-        while len(states) < len(moves):
-            state = ws.hear(type="state")
-            states += [state] if state["by"] == own else []
+    with ws.held():  # our ACKs are held back, as long as the server's TCP does not believe in a loss
+        last = f'"by":"{own}","input":{moves[-1]},'.encode()
+        player.sees(
+            lambda p: p.segment is not None and (last in p.segment.payload or not _is_calm(player)),
+            "a state for the last move", section="RFC 9293 §3.7.4",
+        )  # fmt: skip
+        calm = _is_calm(player) and player.now() - began < SOON
         answers = [p for p in player.segments()[before:] if p.sender == "server" and p.segment and p.segment.payload]
+        told = [p.segment.ack for p in player.segments() if p.sender == "peer" and p.segment][-1]
+    player.check(told == acknowledged, "ack", str(acknowledged), str(told), "none of them was acknowledged by us")
+    states: list[dict[str, Any]] = []
+    while len(states) < len(moves):
+        state = ws.hear(type="state")
+        states += [state] if state["by"] == own else []
     player.check(
         [state["input"] for state in states] == list(moves), "payload", "a state for each move, in order",
         str([state["input"] for state in states]), "each move is answered with a state",
     )  # fmt: skip
-    told = [p.segment.ack for p in player.segments() if p.sender == "peer" and p.segment][-1]
-    player.check(told == acknowledged, "ack", str(acknowledged), str(told), "none of them was acknowledged by us")
     small = {p.segment.seq for p in answers if p.segment is not None and len(p.segment.payload) < 536}
-    return len(small), _is_calm(player) and player.now() - began < SOON
+    return len(small), calm
 
 
-def _joins(player: Peer, server: Server) -> tuple[WebSocket, str]:
+def _joins(player: Peer, field: Site) -> tuple[WebSocket, str]:
     """A player who is in the game, and its name there."""
-    ws = player.websocket(server.websocket("/game"))
+    ws = player.websocket(field)
     ws.open()
     own = ws.hear(type="welcome")["you"]
     ws.hear(type="state", by=own, input=0)
