@@ -11,7 +11,7 @@ from lab.tcp.octets import Octets
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, Segment, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import SYNCHRONIZED, State
-from lab.tcp.world import KEEP_ALIVE, PROBE, RETRANSMISSION, Finding, Owed, World
+from lab.tcp.world import KEEP_ALIVE, PROBE, RETRANSMISSION, Finding, Owed, Past, World
 
 TOO_SOON = 0.0008
 """Seconds. No retransmission timer is shorter: RFC 6298 §2.4 asks for 1 s, Linux's tail loss probe takes two ticks."""
@@ -67,7 +67,7 @@ class Explainer:
             self._check_liveness(world, segment)
             or self._check_ack(world, segment, now)
             or check_options(world, segment)
-            or self._check_window(world, segment)
+            or self._check_window(world, segment, now)
             or self._explain_text(world, segment, now)
         )
 
@@ -165,10 +165,15 @@ class Explainer:
             return None
         if FIN in segment.flags and self._leaves_before_text_is_read(world, segment):
             return None
-        crossed = self.may_cross and any(a == segment.ack and now - at < CROSSING for a, at in world.acks)
-        if crossed:
+        if self._crossed(world, segment, now):
             return None
         return self._wrong_ack(world, segment)
+
+    def _crossed(self, world: World, segment: Segment, now: float) -> Past | None:
+        """What the server had said when this left, where it crossed on its way what made the server take more."""
+        if not self.may_cross or segment.ack == world.endpoint.rcv_nxt:
+            return None
+        return next((past for past in world.acks if past.rcv_nxt == segment.ack and now - past.until < CROSSING), None)
 
     @staticmethod
     def _leaves_before_text_is_read(world: World, segment: Segment) -> bool:
@@ -197,22 +202,24 @@ class Explainer:
             replace(segment, ack=expected),
         )
 
-    def _check_window(self, world: World, segment: Segment) -> Finding | None:
+    def _check_window(self, world: World, segment: Segment, now: float) -> Finding | None:
         """The right edge never moves left (RFC 9293 §3.8.6, SHLD-14), but for the rounding of the scale."""
         if world.endpoint.state is State.TIME_WAIT:
             # Nothing can come that would need room. Linux writes the low 16 bits of a window that outgrew the field.
             return None
         scale = world.offered_scale
         edge = segment.ack + (segment.window << scale)
-        if world.edge is None or edge.ahead_of(world.edge) >= -((1 << scale) - 1):
+        past = self._crossed(world, segment, now)
+        offered = past.edge if past else world.edge
+        if offered is None or edge.ahead_of(offered) >= -((1 << scale) - 1):
             if world.scales_alone:
                 world.choices = tuple(dict.fromkeys((*world.choices, "crossing-syns-scale")))
             return None
         return Finding(
             "window",
-            f"at least {max(0, world.edge.ahead_of(segment.ack)) >> scale}",
+            f"at least {max(0, offered.ahead_of(segment.ack)) >> scale}",
             str(segment.window),
-            f"the server takes back {world.edge.ahead_of(edge)} octets of window that it had offered",
+            f"the server takes back {offered.ahead_of(edge)} octets of window that it had offered",
             "RFC 9293 §3.8.6",
         )
 

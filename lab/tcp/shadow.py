@@ -20,7 +20,7 @@ from lab.tcp.profile import Profile
 from lab.tcp.segment import ACK, PSH, RST, SYN, Hurdle, Segment, letters
 from lab.tcp.state import NO_CONNECTION, State
 from lab.tcp.ways import ways
-from lab.tcp.world import Ended, Finding, Owed, Sight, World
+from lab.tcp.world import Ended, Finding, Owed, Past, Sight, World
 
 EXPIRY_SLACK = 0.9
 """A timer of the server may be seen to end this much of its length early: clocks tick coarsely."""
@@ -130,7 +130,7 @@ class Shadow:
             if new_life or (world.peer_syn is None and SYN in segment.flags):
                 world.peer_syn = segment
             if before.rcv_nxt != outcome.endpoint.rcv_nxt:
-                world.acks = (*world.acks[-63:], (before.rcv_nxt, now))
+                world.acks = (*world.acks[-63:], Past(before.rcv_nxt, world.edge, now))
             self._note_peer_window(world, segment)
             if segment.timestamps is not None:
                 world.stamps.add(segment.timestamps[0])

@@ -67,6 +67,17 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What a stack acknowledged and offered until it took more: a segment that left before may still be on its way."""
+
+    rcv_nxt: Seq
+    edge: Seq | None
+    """The right edge of the window that it had offered by then."""
+    until: float
+    """When it took more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Owed:
     """A reply that must come, and the time by which it must."""
 
@@ -118,8 +129,8 @@ class World:
     """Window updates of the server that said nothing new, since the field cannot say more than 65535."""
     overtaken: tuple[tuple[Seq, float], ...] = ()
     """Delayed ACKs that another segment answered for, with the time: they may still be on their way."""
-    acks: tuple[tuple[Seq, float], ...] = ()
-    """Earlier values of rcv_nxt with the time at which each was overtaken."""
+    acks: tuple[Past, ...] = ()
+    """What its acknowledgements said before."""
     stamps: set[int] = field(default_factory=set)
     """The TSval of every segment of the lab's: one set, which all copies of a world share, since all hear the same."""
     last_stamp: int | None = None

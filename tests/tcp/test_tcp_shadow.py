@@ -438,6 +438,29 @@ def test_whether_an_untold_linux_takes_more_than_its_window_is_followed_both_way
         assert [world.endpoint.profile.name for world in talk.server.worlds] == ["linux"]
 
 
+@pytest.mark.parametrize(
+    ("window", "after", "complaint"),
+    [
+        (1000, 0.002, None),
+        (1019, 0.002, None),
+        (999, 0.002, ("window", "takes back 1 octets")),
+        (1000, 0.6, ("ack", "20 too low")),
+    ],
+)
+def test_a_repeat_that_left_before_a_wider_window_was_offered_is_held_to_the_one_before(
+    window: int, after: float, complaint: tuple[str, str] | None
+) -> None:
+    """RFC 9293 §3.8.6: the edge of 1,001 octets stood when it left; 1,021 were offered by what came in before it."""
+    talk = untold(b"abc", acked=False)
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1, payload=b"a" * 20), 1.3)
+    assert talk.server_sends(Segment(ACK, Y + 4, X + 21, 1000, b"d"), 1.3).finding is None
+    sight = talk.server_sends(Segment(ACK, Y + 1, X + 1, window, b"abc"), 1.3 + after)
+    if complaint is None:
+        assert (sight.finding, sight.note) == (None, "retransmission")
+    else:
+        wrong(sight, *complaint)
+
+
 def test_a_read_may_widen_the_window_beyond_what_its_field_can_say() -> None:
     """Linux announces that too, with 65535 as before. It takes a read each time: there is no end of ACKs in it."""
     talk = opened(told=False)
