@@ -19,7 +19,7 @@ from lab.scenario.record import LOST, Call, Packet, Problem, Remark, Sender, Ver
 from lab.tcp.conversation import Conversation
 from lab.tcp.explain import CROSSING
 from lab.tcp.profile import Choice, Profile
-from lab.tcp.segment import ACK, RST, SYN, Hurdle, Segment
+from lab.tcp.segment import ACK, BAD_CHECKSUM, NEVER_ARRIVES, RST, SYN, Hurdle, Segment
 from lab.tcp.sequence import Seq
 from lab.tcp.state import NO_CONNECTION, State
 from lab.tcp.world import Finding
@@ -229,9 +229,11 @@ class Bench:
         # A machine that takes its time here must not make the server seem late: what it owes is owed from now on.
         now = stamp - self._began
         answers = self.testbed.link.drain()
-        hurdle = self._hurdle(connection, decoded) if isinstance(decoded, TcpFrame) else None
-        sound = isinstance(decoded, TcpFrame) and not (hurdle and hurdle.sure)
-        crossed = self._crossed(connection, decoded if sound else None, answers, before, stamp, ours=ours)
+        hurdle = self.hurdle(connection, decoded) if isinstance(decoded, TcpFrame) else None
+        arrives = isinstance(decoded, TcpFrame) and not (hurdle and hurdle.sure)
+        if isinstance(decoded, TcpFrame) and decoded.sound and not self.belongs(connection, decoded):
+            self._elsewhere.add((decoded.dport, decoded.sport))
+        crossed = self._crossed(connection, decoded if arrives else None, hurdle, answers, before, stamp, ours=ours)
         self._take(answers[:crossed])
         # Kept waiting inside `send()`, the lab does not know when it left: before its first answer at any rate.
         left = before
@@ -241,7 +243,7 @@ class Bench:
         if isinstance(decoded, TcpFrame):
             # What the server said here before in this run is no memory of an earlier one's.
             fresh = not self.alone and not connection.server_spoke and connection.peer_state is State.CLOSED
-            if fresh and sound and decoded.segment.flags == SYN:
+            if fresh and arrives and decoded.segment.flags == SYN:
                 connection.opening = frame
             connection.conversation.peer_sends(decoded.segment, now, ours=ours, hurdle=hurdle)
             packet.segment = decoded.segment
@@ -249,7 +251,7 @@ class Bench:
             packet.note = note or (hurdle.why if hurdle and hurdle.sure else "")
             packet.seq, packet.ack = connection.relative(decoded.segment, from_peer=True)
             self._stand(packet, connection)
-            connection.last_heard = packet if sound else connection.last_heard
+            connection.last_heard = packet if arrives else connection.last_heard
         else:
             packet.summary, packet.note = _summary(decoded), note
         self._note(packet)
@@ -258,13 +260,11 @@ class Bench:
         if self.testbed.settle in ("exact", "agent"):
             self.settle(connection)
 
-    def _hurdle(self, connection: Connection, frame: TcpFrame) -> Hurdle | None:
+    def hurdle(self, connection: Connection, frame: TcpFrame) -> Hurdle | None:
         """What keeps a frame that goes out from the server's end of that connection, or may."""
         if not frame.sound:
-            return Hurdle("bad checksum", "RFC 9293 §3.1", sure=True)
-        there = (self.peer_address, connection.peer_port, self.server_address, connection.server_port)
-        if (frame.source, frame.sport, frame.destination, frame.dport) != there:
-            self._elsewhere.add((frame.dport, frame.sport))
+            return BAD_CHECKSUM
+        if not self.belongs(connection, frame):
             return Hurdle("of no connection", "RFC 9293 §3.3.1", sure=True)
         if frame.destination_mac[0] & 1:
             return Hurdle("to all on the link, though to one address", "RFC 1122 §3.3.6", sure=False)
@@ -272,12 +272,17 @@ class Bench:
             return Hurdle("to another host on the link", "RFC 894", sure=True)
         return frame.hurdle
 
+    def belongs(self, connection: Connection, frame: TcpFrame) -> bool:
+        """Whether addresses and ports of a frame that goes out are that connection's."""
+        there = (self.peer_address, connection.peer_port, self.server_address, connection.server_port)
+        return (frame.source, frame.sport, frame.destination, frame.dport) == there
+
     def _lose(self, connection: Connection, frame: bytes, decoded: Decoded, note: str) -> None:
         """A frame that never arrives: our end has sent it, the server hears nothing, the capture shows it leaving."""
         packet = self._record(frame, time.time(), self.now(), "peer")
         packet.note = note or LOST
         if isinstance(decoded, TcpFrame):
-            connection.conversation.peer_sends(decoded.segment, self.now(), sound=False)
+            connection.conversation.peer_sends(decoded.segment, self.now(), hurdle=NEVER_ARRIVES)
             packet.segment, packet.connection = decoded.segment, connection.name
             packet.seq, packet.ack = connection.relative(decoded.segment, from_peer=True)
             self._stand(packet, connection)
@@ -293,6 +298,7 @@ class Bench:
         self,
         connection: Connection,
         sent: Decoded | None,
+        hurdle: Hurdle | None,
         answers: list[Captured],
         before: float,
         stamp: float,
@@ -314,7 +320,7 @@ class Bench:
         for split in range(surely, len(answers) + 1):
             trial = connection.conversation.copy()
             sights = [trial.server_sends(segment, now) for i, segment in mine if i < split]
-            trial.peer_sends(sent.segment, now, ours=ours, hurdle=self._hurdle(connection, sent))
+            trial.peer_sends(sent.segment, now, ours=ours, hurdle=hurdle)
             sights += [trial.server_sends(segment, now) for i, segment in mine if i >= split]
             explained = all(sight.finding is None for sight in sights) and trial.server.settle(now) is None
             if explained and (state is None or trial.server.could_be_in(state, now)):

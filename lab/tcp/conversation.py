@@ -40,12 +40,8 @@ class Conversation:
         other.server = self.server.copy()
         return other
 
-    def peer_sends(
-        self, segment: Segment, now: float, *, sound: bool = True, ours: bool = True, hurdle: Hurdle | None = None
-    ) -> None:
-        """The lab sends `segment`. Not `sound`: its checksum is wrong, so that a server must not take notice.
-
-        `hurdle`: what keeps it from the server's TCP, or may.
+    def peer_sends(self, segment: Segment, now: float, *, ours: bool = True, hurdle: Hurdle | None = None) -> None:
+        """The lab sends `segment`. `hurdle`: what keeps it from the server's TCP, or may.
 
         Not `ours`: an old duplicate that the network delivers; our end did not send it now.
         """
@@ -53,7 +49,7 @@ class Conversation:
             self.peer, self.owed = after_sending(self.peer, self.owed, segment, now)
             if SYN in segment.flags and self.peer.iss is not None:
                 self.peer_isn = self.peer.iss
-        if sound and not (hurdle and hurdle.sure):
+        if not (hurdle and hurdle.sure):
             self.server.receives(segment, now, hurdle)
 
     def server_sends(self, segment: Segment, now: float) -> Sight:

@@ -68,27 +68,25 @@ def predict(
     now: float,
     *,
     ours: bool = True,
-    sound: bool = True,
     hurdle: Hurdle | None = None,
 ) -> tuple[Answer, ...]:
     """One Answer for each way in which a server that is still possible may answer `segment`, plainest first.
 
-    Worlds that answer alike and differ in nothing but their profile are one Answer. `ours`, `sound` and `hurdle` as in
+    Worlds that answer alike and differ in nothing but their profile are one Answer. `ours` and `hurdle` as in
     `Conversation.peer_sends`; `now` in seconds, on the conversation's clock. Changes nothing. Never raises.
     """
     lab = (conversation.peer, conversation.owed)
     if ours:
         lab = after_sending(*lab, segment, now)
     server = conversation.server.copy()
-    kept = hurdle if sound else _BAD_CHECKSUM
-    if kept is not None and kept.sure:
-        return _answers([(w, Outcome(w.endpoint, (), kept.section, kept.why)) for w in server.worlds], lab, now)
+    if hurdle is not None and hurdle.sure:
+        why = f"{hurdle.why}: it never reaches the server's TCP"
+        return _answers([(w, Outcome(w.endpoint, (), hurdle.section, why)) for w in server.worlds], lab, now)
     server.make_ready(segment)
-    return _answers([(w, o) for w in server.worlds for o in ways(w.endpoint, segment, now, kept)], lab, now)
+    return _answers([(w, o) for w in server.worlds for o in ways(w.endpoint, segment, now, hurdle)], lab, now)
 
 
 _NOTHING_NEW = "it brings nothing new and asks for no answer"
-_BAD_CHECKSUM = Hurdle("its checksum is wrong: it is dropped as if it had never come", "RFC 9293 §3.1", sure=True)
 
 CALLS: dict[str, Callable[[Endpoint, float], Outcome]] = {
     "listen": lambda end, now: end.open_passive(),

@@ -120,7 +120,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Hurdle:
-    """What keeps a segment from TCP, though it has reached a host."""
+    """What keeps a segment from TCP, though it has reached a host, or from the host."""
 
     why: str
     """In words: "its source route leads on to another host"."""
@@ -128,3 +128,7 @@ class Hurdle:
     """Section that says so, "RFC 791 §3.1"."""
     sure: bool
     """Whether no host hands it on. Otherwise a host may: the document leaves it open, or a setting decides."""
+
+
+BAD_CHECKSUM = Hurdle("bad checksum", "RFC 9293 §3.1", sure=True)
+NEVER_ARRIVES = Hurdle("lost on its way", "RFC 9293 §3.8.1", sure=True)

@@ -160,8 +160,18 @@ def test_ports_of_no_connection_are_no_business_of_ours(hand: Hand) -> None:
 def test_predict_says_what_a_host_refuses(hand: Hand) -> None:
     hand.do(*OPEN)
     text = hand.look(f'predict {IPV4[0]}/TCP(flags="FA")')
-    assert "its source route leads on to another host (RFC 791 §3.1)" in " ".join(text.split())
+    never = "it never reaches the server's TCP"
+    assert f"its source route leads on to another host: {never} (RFC 791 §3.1)" in " ".join(text.split())
     assert "CLOSE-WAIT" not in text
+    # What a host's link layer keeps from it counts as well, and so does the checksum, whoever is asked.
+    elsewhere = 'Ether(dst="02:00:00:00:00:09")/IP()/TCP(flags="FA")'
+    for packet, why in ((elsewhere, f"to another host on the link: {never} (RFC 894)"),
+                        ('TCP(flags="FA", chksum=1)', f"bad checksum: {never} (RFC 9293 §3.1)")):  # fmt: skip
+        text = hand.look(f"predict {packet}")
+        assert why in " ".join(text.split())
+        assert "CLOSE-WAIT" not in text
+        hand.do(f"send {packet}")
+        assert hand.states[1] == "ESTABLISHED"
     assert "which a host may refuse (RFC 7126 §4.3)" in " ".join(
         hand.look(f'predict {IPV4[2]}/TCP(flags="FA")').split()
     )

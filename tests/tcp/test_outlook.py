@@ -19,7 +19,7 @@ from lab.tcp.outlook import Answer, Move, illegal_moves, legal_moves, predict, p
 from lab.tcp.prediction import CALLS, IMAGINED
 from lab.tcp.profile import FRUGAL, LINUX, LINUX_EARLIER, MITIGATED, RFC9293, Profile
 from lab.tcp.reaction import make
-from lab.tcp.segment import ACK, FIN, RST, SYN, Flags, Segment, flags_from, letters
+from lab.tcp.segment import ACK, BAD_CHECKSUM, FIN, NEVER_ARRIVES, RST, SYN, Flags, Segment, flags_from, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 
@@ -134,7 +134,7 @@ def called(profiles: Sequence[Profile] = PLAIN) -> Conversation:
 def crossed(profiles: Sequence[Profile] = PLAIN) -> Conversation:
     """Both have called (figure 7): both are in SYN-RECEIVED, and we owe the SYN+ACK."""
     talk = closed(profiles)
-    talk.peer_sends(seg("S", X), 0.0, sound=False)  # on its way
+    talk.peer_sends(seg("S", X), 0.0, hurdle=NEVER_ARRIVES)
     talk.server.call("connect", lambda end: end.open_active(0.0), 0.0)
     assert talk.server_sends(seg("S", Y), 0.0).finding is None
     talk.server.receives(seg("S", X), 0.1)
@@ -310,7 +310,7 @@ def test_a_fin_may_go_out_before_our_syn_is_acknowledged() -> None:
     """§3.10.4, SYN-RECEIVED: "form a FIN segment and send it". Not before the SYN+ACK."""
     talk = crossed()
     assert "fin" not in shown(talk)
-    talk.peer_sends(seg("SA", X, Y + 1), 0.2, sound=False)
+    talk.peer_sends(seg("SA", X, Y + 1), 0.2, hurdle=NEVER_ARRIVES)
     assert shown(talk)["fin"] == (["A"], S.FIN_WAIT_2, S.CLOSE_WAIT)
 
 
@@ -460,8 +460,9 @@ def test_a_delayed_ack_is_due_within_half_a_second() -> None:
 
 
 def test_a_wrong_checksum_brings_nothing_and_an_old_duplicate_does_not_move_us() -> None:
-    (one,) = predict(listening(ALL), seg("S", X), 1.0, sound=False)
+    (one,) = predict(listening(ALL), seg("S", X), 1.0, hurdle=BAD_CHECKSUM)
     assert (one.segments, one.server, one.lab, one.rule) == ((), S.LISTEN, S.SYN_SENT, "RFC 9293 §3.1")
+    assert one.why == "bad checksum: it never reaches the server's TCP"
     (one,) = predict(listening(ALL), seg("S", X), 1.0, ours=False)
     assert (says(one.segments), one.server, one.lab, says(one.owes)) == (["SA"], S.SYN_RECEIVED, S.CLOSED, ["R"])
 
@@ -599,7 +600,7 @@ flags = st.one_of(
 segments = st.tuples(flags, numbers, numbers, st.binary(max_size=6), st.sampled_from([0, 5, 65535]), raws)
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("lab"), segments, st.booleans(), st.booleans()),
+        st.tuples(st.just("lab"), segments, st.booleans(), st.sampled_from([None, BAD_CHECKSUM])),
         st.tuples(st.just("server"), segments),
         st.tuples(st.just("call"), st.sampled_from(sorted(CALLS))),
         st.tuples(st.just("move"), st.integers(0, 9)),
@@ -621,7 +622,7 @@ def test_whatever_was_said_it_can_be_asked_and_nothing_changes(
     for what, *more in story:
         now += 0.1
         if what == "lab":
-            talk.peer_sends(built(talk.peer, more[0]), now, ours=more[1], sound=more[2])
+            talk.peer_sends(built(talk.peer, more[0]), now, ours=more[1], hurdle=more[2])
         elif what == "server":
             talk.server_sends(built(talk.server.best.endpoint, more[0]), now)
         elif what == "call":

@@ -10,7 +10,7 @@ from lab.tcp import options
 from lab.tcp.conversation import Conversation
 from lab.tcp.prediction import predict
 from lab.tcp.profile import LINUX, MITIGATED, RFC9293
-from lab.tcp.segment import ACK, FIN, RST, SYN, Hurdle, Segment, letters
+from lab.tcp.segment import ACK, BAD_CHECKSUM, FIN, RST, SYN, Hurdle, Segment, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.shadow import MOST_WORLDS
 from lab.tcp.state import State
@@ -235,7 +235,7 @@ def test_of_a_program_that_nobody_tells_only_the_numbers_can_be_wrong() -> None:
 
 def test_a_segment_with_a_wrong_checksum_does_not_reach_the_server() -> None:
     talk = listening()
-    talk.peer_sends(Segment(SYN, X), 0.0, sound=False)
+    talk.peer_sends(Segment(SYN, X), 0.0, hurdle=BAD_CHECKSUM)
     assert talk.server.best.endpoint.state is State.LISTEN
     assert talk.server.settle(1.0) is None
 
@@ -644,7 +644,9 @@ def test_what_no_host_hands_on_is_answered_by_nobody() -> None:
     assert talk.server.could_be_in(State.LISTEN, 0.0)
     assert talk.copy().server_sends(SYN_ACK, 0.0).finding is not None
     assert predict(listening(), Segment(SYN, X), 0.0, hurdle=SURE)[0].segments == ()
-    assert [a.why for a in predict(listening(), Segment(SYN, X), 0.0, hurdle=SURE)] == ["it has an option"]
+    assert [a.why for a in predict(listening(), Segment(SYN, X), 0.0, hurdle=SURE)] == [
+        "it has an option: it never reaches the server's TCP"
+    ]
     # The segment itself is owed an answer as soon as it can be heard.
     talk.peer_sends(Segment(SYN, X), 0.1)
     assert talk.server.settle(0.1) is not None

@@ -172,11 +172,11 @@ def predict_(page: Page, rest: str) -> list[Line]:
     read = decode(frame)
     if not isinstance(read, TcpFrame):
         raise CommandError("the model knows what comes of TCP segments only", "`send` sends it, and shows what comes")
-    mine = (read.sport, read.dport) == (play.peer.port, play.connection.server_port)
-    if not mine or read.source != session.bench.peer_address or read.destination != session.bench.server_address:
+    bench, connection = session.bench, play.connection
+    if not bench.belongs(connection, read):
         raise CommandError("that would belong to another connection", "leave ports and addresses out")
-    now = session.bench.now()
-    answers = predict(play.connection.conversation, read.segment, now, sound=read.sound, hurdle=read.hurdle)
+    hurdle = bench.hurdle(connection, read)
+    answers = predict(connection.conversation, read.segment, bench.now(), hurdle=hurdle)
     lines: list[Line] = [[("if you sent ", "dim"), (said(sent_as, page.glyphs), "peer")]]
     for i, answer in enumerate(answers):
         lines += _answer(answer, page, other=i > 0)
