@@ -7,6 +7,7 @@ import secrets
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -62,15 +63,9 @@ def explore(wanted: Wanted) -> int:
         def begin(name: str) -> Session:
             return Session(ground.fresh(), ground.family, seed=seed, name=name)
 
-        tutors: list[Tutor] = []
-
-        def led(shell: Shell) -> Tutor:
-            assert lesson is not None
-            tutors.append(Tutor(lesson, shell))
-            return tutors[0]
-
         panel = lesson is None and not wanted.brief
-        shell = Shell(begin, screen, panel=panel, out=wanted.out, guide=led if lesson else None)
+        led = partial(Tutor, lesson) if lesson else None
+        shell = Shell(begin, screen, panel=panel, out=wanted.out, guide=led)
         stopped = ""
         try:
             if lines is None:
@@ -90,9 +85,9 @@ def explore(wanted: Wanted) -> int:
     code = run.exit_code
     if stopped and code != 1:  # a violation weighs more than a line that could not be done
         code = 2
-    elif tutors:
-        screen.show(tutors[0].ends())
-        code = _of_lesson(code, tutors[0])
+    elif isinstance(shell.guide, Tutor):
+        screen.show(shell.guide.ends())
+        code = _of_lesson(code, shell.guide)
     elif lines is None and not any(result.packets for result in run.results):
         code = 0  # somebody has had a look, and left
     if wanted.as_json:

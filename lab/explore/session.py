@@ -1,8 +1,8 @@
 """A session: connections in a person's hands, on one bench, judged at every step like a scenario's.
 
-A session knows no terminal. `do` takes a line as it was typed, and gives back the step that came of it; commands stand
-in `lab.explore.commands`. Whatever a server does wrong is told and the session goes on; where the server, its agent or
-the link is gone, it keeps what it has, and `restart` begins anew.
+A session knows no terminal: `lab.explore.shell` reads what is typed there, and the commands of `lab.explore.commands`
+act on the session, each within a `step`. Whatever a server does wrong is told and the session goes on; where the
+server, its agent or the link is gone, it keeps what it has, and the shell begins another.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from lab.explore.overdue import await_websockets, await_what_is_due
 from lab.explore.play import Play
 from lab.explore.script.numbers import counted
 from lab.explore.script.scribe import Scribe
-from lab.explore.web import Web
 from lab.scenario.bench import Bench, Family
 from lab.scenario.connection import Connection
 from lab.scenario.errors import ScenarioError, Stopped
 from lab.scenario.peer import Peer
 from lab.scenario.play import agent_gone, conclude, profiles
 from lab.scenario.record import DELAYED, LOST, Call, Packet, Problem, Result, Standing, Verdict
-from lab.scenario.server import Listener, Server, Site
+from lab.scenario.server import Listener, Server
 from lab.scenario.standing import standing
 from lab.server.client import AgentError, AgentGone
 from lab.tcp.outcome import CallError
@@ -81,7 +80,7 @@ class Delayed:
 
 
 class Session:
-    """Plays connections by hand. Use `close`, or `with`; the testbed is the caller's."""
+    """Plays connections by hand, until `finish`; the testbed is the caller's."""
 
     def __init__(
         self,
@@ -90,24 +89,18 @@ class Session:
         *,
         seed: int,
         name: str = NAME,
-        wrap: bool = False,
-        on_entry: Callable[[Packet | Call], None] | None = None,
     ) -> None:
-        """`seed` chooses ports and initial numbers; `wrap`: the first number is the last of the circle.
-
-        `name` is what it is called in reports and files.
-        """
+        """`seed` chooses ports and initial numbers. `name` is what it is called in reports and files."""
         self.name = name
         self.testbed = testbed
         self.family: Family = family
         self.seed = seed
-        self.on_entry = on_entry
         self.bench = Bench(
             testbed,
             family,
             profiles=profiles(testbed),
             chance=random.Random(f"{seed} {NAME} {family}"),
-            wrap=wrap,
+            wrap=False,
             script=Path(NAME),
             alone=testbed.name == "sandbox",
             on_entry=self._follow,
@@ -131,6 +124,8 @@ class Session:
         self.interrupted = False
         """Set by a Ctrl-C while time passes."""
         self.on_wait: Callable[[], None] = lambda: None
+        self.found: list[tuple[int, Problem]] = []
+        """Each problem with how long the timeline was at the end of the step that brought it."""
         self._told = 0
         self._problems_told = 0
         first = self.bench.connection()
@@ -142,9 +137,9 @@ class Session:
 
     # Connections
 
-    def take(self, connection: Connection, site: Site | None = None) -> Play:
+    def take(self, connection: Connection) -> Play:
         """Take a connection of the bench into hand."""
-        play = Play(Peer(self.bench, connection), web=Web(site) if site else None)
+        play = Play(Peer(self.bench, connection))
         self.plays[connection.name] = play
         self.hand = play
         return play
@@ -302,6 +297,7 @@ class Session:
         self._place_problems(number, line)
         entries, self._told = bench.timeline[self._told :], len(bench.timeline)
         problems, self._problems_told = bench.problems[self._problems_told :], len(bench.problems)
+        self.found += [(self._told, problem) for problem in problems]
         bench.pass_over()
         where: Standing | None = None
         if not self.over:
@@ -438,8 +434,6 @@ class Session:
                 play.codes[entry.number] = self._later
             if play.web is not None and entry.note not in (LOST, DELAYED):
                 play.web.follows(entry, lambda finding: self._object(play, entry, finding), _reached(play))
-        if self.on_entry is not None:
-            self.on_entry(entry)
 
     def _object(self, play: Play, packet: Packet, finding: Finding) -> None:
         packet.problem = self.bench.add(self.bench.problem_of(play.connection, finding, packet, "websocket"))

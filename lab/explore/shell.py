@@ -26,9 +26,6 @@ from lab.report.terminal import Screen
 from lab.report.text import Line, count, mark, wrapped
 from lab.scenario.record import Result, Run, Verdict
 
-_ASKED = ("hint", "where", "again")
-"""Commands of a lesson, which complains itself."""
-
 
 class Shell:
     """Does what is typed."""
@@ -83,7 +80,7 @@ class Shell:
                 raise
             command, rest = find(f"answer {line}")  # nothing else can be meant while a question is open
         looks = command.act is None or command.name == "quit"
-        if rest.strip() and not command.usage and looks and command.name not in _ASKED:
+        if rest.strip() and not command.usage and looks:
             raise CommandError(f"`{command.name}` stands alone, and {rest.strip()!r} stands behind it")
         if command.name == "restart":
             self.end()

@@ -737,7 +737,7 @@ class Bench:
 
     def with_standing(self, problem: Problem, connection: Connection) -> Problem:
         """The same problem, with where each witness stands."""
-        last = connection.last_seen
+        last, problem.connection = connection.last_seen, connection.name
         problem.wire = "the server has sent nothing"
         if last is not None and last.segment is not None:
             problem.wire = f"{connection.notation(last.segment, from_peer=False)} (frame {last.number})"

@@ -106,6 +106,8 @@ class Problem:
     """Number in the capture of the packet concerned."""
     section: str = ""
     """"RFC 9293 §3.5"."""
+    connection: str = ""
+    """Name of the connection concerned, "" where it is no one's in particular."""
     wire: str = ""
     """Where each witness stood: what the wire showed last,"""
     socket: str = ""

@@ -610,6 +610,13 @@ def test_why_excuses_no_violation(sandboxes: Sandboxes, tmp_path: Path) -> None:
         said = told(hand.look("why"))
         assert "✗ the server's ACK does not cover our FIN" in said
         assert "In its words" not in said
+        hand.do("wait 0")  # nothing new is decided
+        assert "In its words" not in told(hand.look("why"))
+        hand.do("new", "syn", "ack")  # what is decided here is no business of that one's
+        said = told(hand.look("why"))
+        assert ("✗" in said, "In its words: our SYN is acknowledged" in said) == (False, True), said
+        hand.do("switch A")
+        assert "✗ the server's ACK does not cover our FIN" in told(hand.look("why"))
         assert hand.end().verdict is Verdict.VIOLATES
 
 

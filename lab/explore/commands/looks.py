@@ -46,8 +46,13 @@ def why(page: Page, rest: str) -> list[Line]:
     best = play.connection.conversation.server.best
     if not play.sent and play.connection.last_seen is None:
         raise CommandError("nothing has happened on this connection", "`syn` begins it")
-    lines = wrapped(f"{_occasion(page)}.", page.width)
-    wrong = [p for p in session.bench.problems if p.verdict is Verdict.VIOLATES]
+    at, occasion = _occasion(page)
+    lines = wrapped(f"{occasion}.", page.width)
+    wrong = [
+        problem
+        for end, problem in session.found
+        if end > at and problem.verdict is Verdict.VIOLATES and problem.connection == play.name
+    ]
     if wrong:  # whatever it meant by that, it is not what the documents have
         lines += problem_lines(wrong[-1], session.result(), width=min(page.width, 100), glyphs=glyphs)
         return lines
@@ -66,29 +71,30 @@ def why(page: Page, rest: str) -> list[Line]:
     return lines
 
 
-def _occasion(page: Page) -> str:
-    """What the server decided about last, one of our segments or a call, and what it said then.
+def _occasion(page: Page) -> tuple[int, str]:
+    """What the server decided about last, one of our segments or a call, and what it said then: where, and in words.
 
     What its timers repeat decides nothing, and neither does a program that takes or reads.
     """
     session, glyphs = page.session, page.glyphs
     connection = session.hand.connection
     answers: list[str] = []
-    for entry in reversed(session.bench.timeline):
+    for at, entry in reversed(list(enumerate(session.bench.timeline))):
         if entry.connection != connection.name:
             continue
         if isinstance(entry, Call):
             if entry.kind != "call" or not entry.text.startswith(_DECIDES):
                 continue
-            return f"Its program's {entry.text}: the server {_answered(answers)}"
+            return at, f"Its program's {entry.text}: the server {_answered(answers)}"
         if entry.segment is None or entry.note in BY_TIMER | {LOST, DELAYED}:
             continue
         notation = said(connection.notation(entry.segment, from_peer=entry.sender == "peer"), glyphs)
         if entry.sender == "peer":
-            return f"To your {notation.removeprefix(f'{glyphs.right} ')} (frame {entry.number}) it {_answered(answers)}"
+            sent = f"{notation.removeprefix(f'{glyphs.right} ')} (frame {entry.number})"
+            return at, f"To your {sent} it {_answered(answers)}"
         if entry.sender == "server":
             answers.insert(0, f"{notation.removeprefix(f'{glyphs.left} ')} (frame {entry.number})")
-    return f"By itself the server {_answered(answers)}"
+    return 0, f"By itself the server {_answered(answers)}"
 
 
 _DECIDES = ("connect", "send", "shutdown", "close", "abort")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lab.explore.commands.table import Command
-from lab.explore.errors import CommandError
 from lab.explore.lessons.lesson import Lesson
 from lab.explore.lessons.walk import Kind, Walk
 from lab.explore.session import Session, Step
@@ -108,8 +107,6 @@ class Tutor:
         if word == "answer":
             self.walk.answer(rest)
             return
-        if rest.strip():
-            raise CommandError(f"`{word}` stands alone, and {rest.strip()!r} stands behind it")
         {"hint": self.walk.hint, "where": self.walk.where, "again": self.walk.again}[word]()
 
     def told(self, width: int) -> list[Line]:
