@@ -54,7 +54,7 @@ def why(page: Page, rest: str) -> list[Line]:
         if end > at and problem.verdict is Verdict.VIOLATES and problem.connection == play.name
     ]
     if wrong:  # whatever it meant by that, it is not what the documents have
-        lines += problem_lines(wrong[-1], session.result(), width=min(page.width, 100), glyphs=glyphs)
+        lines += problem_lines(wrong[0], session.result(), width=min(page.width, 100), glyphs=glyphs)
         return lines
     if not best.why:
         return [*lines, *wrapped("Nothing has come yet that it had to decide about.", page.width)]
