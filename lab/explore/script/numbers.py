@@ -6,7 +6,6 @@ A number that was typed in figures stays in figures, and so does the server's ec
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass, field
 
 from lab.tcp.sequence import Seq
@@ -77,10 +76,13 @@ def counted(base: str, distance: int) -> str:
 
 def fields_of(code: str) -> dict[str, ast.expr] | None:
     """The fields that the TCP layer of a packet sets, as `code` writes it; None where it has no such layer."""
-    for node in ast.walk(ast.parse(code, mode="eval")):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TCP":
-            return {word.arg: word.value for word in node.keywords if word.arg}
-    return None
+    layer = _tcp_layer(code)
+    return None if layer is None else {word.arg: word.value for word in layer.keywords if word.arg}
+
+
+def _tcp_layer(code: str) -> ast.Call | None:
+    calls = (node for node in ast.walk(ast.parse(code, mode="eval")) if isinstance(node, ast.Call))
+    return next((call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "TCP"), None)
 
 
 def counts_ours(code: str, name: str, firsts: Firsts) -> bool:
@@ -104,34 +106,16 @@ def words_in(node: ast.expr) -> set[str]:
 
 
 def with_fields(code: str, fields: dict[str, str]) -> str:
-    """The packet with those fields of its TCP layer set, whatever it said of them."""
-    tree = ast.parse(code, mode="eval")
-    found = next(
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TCP"
-    )
+    """The packet with those fields of its TCP layer, of which there must be one, set, whatever it said of them."""
+    layer = _tcp_layer(code)
+    assert layer is not None
+    values = {word.arg: word.value for word in layer.keywords}
+    added = [f"{name}={value}" for name, value in fields.items() if name not in values]
     # Columns are counted in octets of UTF-8.
+    behind = layer.keywords[-1].value.end_col_offset or 0 if layer.keywords else (layer.end_col_offset or 0) - 1
+    changes = [(behind, behind, ", ".join(["", *added] if layer.keywords else added))]
+    changes += [(v.col_offset, v.end_col_offset or 0, fields[name]) for name, v in values.items() if name in fields]
     data = code.encode()
-    for word in sorted(found.keywords, key=lambda w: -w.value.col_offset):
-        if word.arg in fields:
-            start, end = word.value.col_offset, word.value.end_col_offset
-            data = data[:start] + fields.pop(word.arg).encode() + data[end:]
-    added = "".join(f", {name}={value}" for name, value in fields.items())
-    if not added:
-        return data.decode()
-    last = found.keywords[-1] if found.keywords else None
-    if last is None:
-        return re.sub(r"\bTCP\(\)", f"TCP({added[2:]})", data.decode(), count=1)
-    return _behind_last(data.decode(), added)
-
-
-def _behind_last(code: str, added: str) -> str:
-    """Put more arguments behind those of the TCP layer."""
-    node = next(
-        node
-        for node in ast.walk(ast.parse(code, mode="eval"))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TCP"
-    )
-    data, end = code.encode(), node.keywords[-1].value.end_col_offset
-    return (data[:end] + added.encode() + data[end:]).decode() if end is not None else code
+    for start, end, text in sorted(changes, reverse=True):
+        data = data[:start] + text.encode() + data[end:]
+    return data.decode()
