@@ -41,7 +41,7 @@ def _plays(ws: WebSocket, own: str) -> tuple[int, bool]:
         ws.send(*(text('{"type":"move","dx":1,"dy":0}') for _ in moves))
     acknowledged, before, began = inputs[-1].ack, len(player.segments()), player.now()
     ws.put(*inputs)
-    with ws.held():  # our ACKs are held back, as long as the server's TCP does not believe in a loss
+    with ws.held() as acks:  # as long as the server's TCP does not believe in a loss
         last = f'"by":"{own}","input":{moves[-1]},'.encode()
         player.sees(
             lambda p: p.segment is not None and (last in p.segment.payload or not _is_calm(player)),
@@ -50,6 +50,7 @@ def _plays(ws: WebSocket, own: str) -> tuple[int, bool]:
         calm = _is_calm(player) and player.now() - began < SOON
         answers = [p for p in player.segments()[before:] if p.sender == "server" and p.segment and p.segment.payload]
         told = [p.segment.ack for p in player.segments() if p.sender == "peer" and p.segment][-1]
+    ws.put(*acks)
     player.check(told == acknowledged, "ack", str(acknowledged), str(told), "none of them was acknowledged by us")
     states: list[dict[str, Any]] = []
     while len(states) < len(moves):
