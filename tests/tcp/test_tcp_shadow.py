@@ -618,7 +618,8 @@ def test_an_answer_to_what_is_not_signed_is_owed_by_all() -> None:
     assert talk.server.settle(0.0) is not None
 
 
-def test_a_signed_syn_ends_time_wait_on_linux_and_opens_nothing() -> None:
+def in_time_wait() -> Conversation:
+    """With a Linux."""
     talk = Conversation((LINUX,))
     talk.server.listen()
     talk.peer_sends(Segment(SYN, X), 0.0)
@@ -628,10 +629,29 @@ def test_a_signed_syn_ends_time_wait_on_linux_and_opens_nothing() -> None:
     talk.server_sends(Segment(FIN | ACK, Y + 1, X + 1, window=1000), 0.0)
     talk.peer_sends(Segment(FIN | ACK, X + 1, Y + 2), 0.0)
     assert talk.server_sends(Segment(ACK, Y + 2, X + 2, window=1000), 0.0).finding is None
+    return talk
+
+
+def test_a_signed_syn_ends_time_wait_on_linux_and_opens_nothing() -> None:
+    talk = in_time_wait()
     talk.peer_sends(Segment(SYN, X + 100_000, options=SIGNED), 1.0)
     assert talk.server.settle(1.0) is None
     assert talk.server.could_be_in(State.CLOSED, 1.0)
     assert not talk.server.could_be_in(State.TIME_WAIT, 1.0)
+
+
+@pytest.mark.parametrize("raw", [SIGNED, AUTHENTICATED, BROKEN])
+@pytest.mark.parametrize("again", [Segment(FIN | ACK, X + 1, Y + 2), Segment(SYN, X - 5)])
+def test_whatever_else_is_signed_is_answered_in_time_wait(again: Segment, raw: bytes) -> None:
+    """Linux has no socket there any more that could have a key, and a FIN or an old SYN says that our ACK was lost."""
+    talk = in_time_wait()
+    talk.peer_sends(replace(again, options=raw), 1.0)
+    assert not talk.server.could_be_in(State.CLOSED, 1.0)
+    answered = talk.copy()
+    assert answered.server_sends(Segment(ACK, Y + 2, X + 2, window=1000), 1.0).finding is None
+    missing = talk.server.settle(1.0)
+    assert missing is not None
+    assert missing.field == "silence"
 
 
 SURE, DOUBTFUL = (Hurdle("it has an option", "RFC 8200 §4.2", sure=sure) for sure in (True, False))
