@@ -220,6 +220,8 @@ def test_time_wait_may_end_when_its_time_has_come_and_not_before() -> None:
     assert talk.server.compare_state(State.TIME_WAIT, 100.0) is None  # the RFC: 240 s
     assert talk.server.compare_state(State.CLOSED, 241.2) is None
     assert talk.server.best.endpoint.profile.name == "rfc9293"
+    assert talk.server.best.ended is not None
+    assert talk.server.best.ended.notice == "", "both ends had closed: nobody has given up"
 
 
 def test_of_a_program_that_nobody_tells_only_the_numbers_can_be_wrong() -> None:
