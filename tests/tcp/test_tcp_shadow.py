@@ -93,6 +93,8 @@ def test_a_fin_that_waits_for_the_connection_to_stand() -> None:
     assert talk.server.compare_state(State.SYN_RECEIVED, 0.005) is None
     assert [world.endpoint.profile.name for world in talk.server.worlds] == ["linux"]
     talk.peer_sends(Segment(FIN | ACK, X + 1, Y + 1), 1.0)
+    for number, words in ((X, "2 too low"), (X + 3, "counts our FIN twice"), (X + 9, "7 too high")):
+        wrong(talk.copy().server_sends(Segment(FIN | ACK, Y + 1, number, window=1000), 1.001), "ack", words)
     assert talk.server_sends(Segment(FIN | ACK, Y + 1, X + 1, window=1000), 1.001).finding is None
     assert talk.server_sends(Segment(ACK, Y + 2, X + 2, window=999), 1.001).finding is None
     assert talk.server.compare_state(State.CLOSING, 1.002) is None
