@@ -8,8 +8,9 @@ import pytest
 
 from lab.tcp import options
 from lab.tcp.conversation import Conversation
+from lab.tcp.habits import WIDEST
 from lab.tcp.prediction import predict
-from lab.tcp.profile import LINUX, MITIGATED, RFC9293
+from lab.tcp.profile import LINUX, MITIGATED, RFC9293, Profile
 from lab.tcp.segment import ACK, BAD_CHECKSUM, FIN, RST, SYN, Hurdle, Segment, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.shadow import MOST_WORLDS
@@ -571,6 +572,32 @@ def test_text_under_an_old_ack_is_answered() -> None:
     missing = talk.server.settle(0.1)
     assert missing is not None
     assert missing.field == "silence"
+
+
+@pytest.mark.parametrize(
+    ("profile", "window", "beyond", "may_ask"),
+    [
+        (LINUX, 65535, 1, True),
+        (LINUX, 65535, WIDEST - 1, True),
+        (LINUX, 65535, WIDEST, False),
+        (LINUX, 65535, 2**30, False),
+        (LINUX, 65534, 1, False),
+        (MITIGATED, 65535, 1, False),
+    ],
+)
+def test_a_window_may_be_wider_than_its_field_says(profile: Profile, window: int, beyond: int, may_ask: bool) -> None:
+    """Choice "window-wider-than-field": of a RST beyond what was said it may ask whether it is meant, and need not."""
+    talk = Conversation((profile,))
+    talk.server.listen()
+    talk.peer_sends(Segment(SYN, X), 0.0)
+    assert talk.server_sends(replace(SYN_ACK, window=window), 0.001).finding is None
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1), 0.002)
+    talk.peer_sends(Segment(RST, X + 1 + window + beyond), 0.003, ours=False)
+    assert talk.copy().server.settle(0.003) is None
+    asked = talk.server_sends(Segment(ACK, Y + 1, X + 1, window=window), 0.003)
+    assert (asked.finding is None) is may_ask
+    assert ("window-wider-than-field" in talk.server.best.choices) is may_ask
+    assert talk.server.best.endpoint.state is State.ESTABLISHED
 
 
 def test_worlds_do_not_pile_up_where_nothing_is_answered() -> None:
