@@ -592,6 +592,15 @@ def test_the_peer_s_fin_again_is_acknowledged_again(state: State, profile: Profi
 # Half-duplex CLOSE (MAY-1, SHLD-3)
 
 
+def test_close_wait__linux_takes_more_than_its_window_once_text_and_fin_are_read() -> None:
+    """Choice "window-overrun": what reaches beyond the window is dropped as long as anything waits to be read."""
+    end = established(LINUX).arrives(peer_sends("FA", 1000, 0, b"hello"), 0.0).endpoint
+    beyond = peer_sends("A", 1006, 0, b"x" * 2000)
+    assert said(end.arrives(beyond, 0.1)) == [("A", 0, 1006)]
+    assert said(end.receive(4, 0.1).endpoint.arrives(beyond, 0.1)) == [("A", 0, 1006)]
+    assert said(end.receive(5, 0.1).endpoint.arrives(beyond, 0.1)) == []
+
+
 def test_close_is_plain_close_in_the_base_text() -> None:
     end = established().arrives(peer_sends("PA", 1000, 0, b"unread"), 0.0).endpoint
     assert end.close(0.0).endpoint.state is State.FIN_WAIT_1

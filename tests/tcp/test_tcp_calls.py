@@ -131,6 +131,16 @@ def test_close_in_syn_received_sends_a_fin_at_once_only_when_nothing_waits() -> 
     assert (letters(only.segment.flags), only.segment.payload) == ("FPA", b"data")
 
 
+def test_linux_closes_in_syn_received_what_it_has_shut_down_unless_text_waits() -> None:
+    """Choice "shutdown-waits-for-ack-of-syn": the close() behind it sends the FIN, and no FIN goes in front of text."""
+    end = server_at(S.SYN_RECEIVED, LINUX)
+    shut = end.shutdown(0.0).endpoint
+    assert shut.state is S.SYN_RECEIVED
+    assert shut.close(0.0).endpoint.state is S.FIN_WAIT_1
+    waiting = end.send(b"data", 0.0).endpoint.shutdown(0.0).endpoint.close(0.0).endpoint
+    assert waiting.state is S.SYN_RECEIVED
+
+
 def test_close_in_close_wait_waits_for_the_window_before_last_ack() -> None:
     end = replace(server_at(S.CLOSE_WAIT), snd_wnd=0).send(b"data", 0.0).endpoint
     assert end.shutdown(0.0).endpoint.state is S.CLOSE_WAIT

@@ -109,6 +109,21 @@ def test_a_fin_that_did_not_wait_covers_what_has_come() -> None:
     wrong(talk.server_sends(Segment(FIN | ACK, Y + 1, X + 1, window=1000), 1.001), "ack", "does not cover our FIN")
 
 
+def test_a_fin_that_waits_behind_text_covers_what_has_come() -> None:
+    """What came with our ACK is known when the text has gone out: only a FIN in its place may leave without it."""
+    talk = Conversation()
+    talk.server.call("connect", lambda end: end.open_active(0.0), 0.0)
+    talk.server_sends(Segment(SYN, Y, window=1000), 0.001)
+    talk.peer_sends(Segment(SYN, X), 0.002)
+    talk.server_sends(SYN_ACK, 0.003)
+    talk.server.call("send", lambda end: end.send(b"hello", 0.004), 0.004, b"hello")
+    talk.server.call("shutdown", lambda end: end.shutdown(0.004), 0.004)
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1, payload=b"abc"), 1.0)
+    assert talk.server_sends(Segment(ACK, Y + 1, X + 4, 997, b"hello"), 1.0).finding is None
+    wrong(talk.copy().server_sends(Segment(FIN | ACK, Y + 6, X + 1, window=1000), 1.0), "ack", "3 too low")
+    assert talk.server_sends(Segment(FIN | ACK, Y + 6, X + 4, window=997), 1.0).finding is None
+
+
 def test_an_answer_that_is_owed_is_missed() -> None:
     talk = listening()
     talk.peer_sends(Segment(SYN, X), 0.0)
@@ -601,10 +616,15 @@ def test_a_window_may_be_wider_than_its_field_says(profile: Profile, window: int
 
 
 def test_worlds_do_not_pile_up_where_nothing_is_answered() -> None:
+    """Each of them may have been taken or dropped, behind a gap as well: without a limit they would be hundreds."""
     talk = opened()
     for _ in range(20):
         talk.peer_sends(Segment(ACK, X + 1, Y, payload=b"hello"), 0.1)
     assert len(talk.server.worlds) <= MOST_WORLDS
+    talk = opened()
+    for place in range(2, 20, 2):
+        talk.peer_sends(Segment(ACK, X + place, Y + 1, payload=b"x", options=SIGNED), 0.1)
+    assert len(talk.server.worlds) == MOST_WORLDS
 
 
 SIGNED = options.pack([options.Option(options.Kind.MD5_SIGNATURE, b"0123456789abcdef")])
@@ -709,6 +729,7 @@ def test_what_a_host_may_refuse_is_answered_or_not() -> None:
     answered = talk.copy()
     assert talk.server.settle(0.0) is None
     assert talk.server.best.choices == ("internet-options-refused",)
+    assert talk.server.best.endpoint.profile.name == "mitigated", "the plain text refuses nothing"
     assert answered.server_sends(SYN_ACK, 0.0).finding is None
     assert answered.server.best.choices == ()
     assert answered.server.could_be_in(State.SYN_RECEIVED, 0.0)
