@@ -19,7 +19,7 @@ from lab.tcp.outlook import Answer, Move, illegal_moves, legal_moves, predict, p
 from lab.tcp.prediction import CALLS, IMAGINED
 from lab.tcp.profile import FRUGAL, LINUX, LINUX_EARLIER, MITIGATED, RFC9293, Profile
 from lab.tcp.reaction import make
-from lab.tcp.segment import ACK, BAD_CHECKSUM, FIN, NEVER_ARRIVES, RST, SYN, Flags, Segment, flags_from, letters
+from lab.tcp.segment import ACK, BAD_CHECKSUM, FIN, NEVER_ARRIVES, RST, SYN, Flags, Hurdle, Segment, flags_from, letters
 from lab.tcp.sequence import Seq
 from lab.tcp.state import State
 
@@ -365,6 +365,9 @@ def test_a_syn_ack_is_owed_until_that_very_one_is_sent() -> None:
         trial = talk.copy()
         trial.peer_sends(wrong, 0.1)
         assert owed(trial) == [("SA", 1)], wrong
+    # It acknowledges what a bare ACK would: to what lies outside the window it is the answer as well.
+    talk.server_sends(seg("A", Y + 70_000, X + 1), 0.1)
+    assert owed(talk) == [("SA", 1)]
     talk.peer_sends(seg("SA", X, Y + 1), 0.1)
     assert owed(talk) == []
 
@@ -450,6 +453,13 @@ def test_what_a_segment_brings(
     assert one.rule == f"RFC 9293 {rule}"
     assert one.why
     assert one.lab is lab
+
+
+def test_answers_that_look_alike_and_leave_the_server_elsewhere_are_two() -> None:
+    """A RST is never answered: whether a host has refused it is seen by the state alone."""
+    doubtful = Hurdle("it has an option", "RFC 7126 §4.3", sure=False)
+    answers = predict(syn_acked((LINUX,)), seg("R", X + 1), 1.0, hurdle=doubtful)
+    assert [(a.segments, a.notices, a.server) for a in answers] == [((), (), S.LISTEN), ((), (), S.SYN_RECEIVED)]
 
 
 def test_a_delayed_ack_is_due_within_half_a_second() -> None:
@@ -559,6 +569,7 @@ def test_what_our_end_might_send_is_not_called_wrong() -> None:
     plain = [m.about for m in illegal_moves(opened(), 1.0, iss=X, most=99)]
     assert not [about for about in plain if "behind your FIN" in about or "before the connection" in about]
     assert "where it stands, an end that gives up sends nothing" not in plain  # ABORT sends that very RST
+    assert "it acknowledges what was never sent" in plain, "its sequence number alone does not make it ours"
     behind = [m.about for m in illegal_moves(half_closed(), 1.0, iss=X, most=99)]
     assert "data behind your FIN" in behind
     last = [m.about for m in illegal_moves(server_last(), 1.0, iss=X, most=99)]
