@@ -306,6 +306,14 @@ def test_what_is_due_comes_first_and_says_so() -> None:
     assert "timer" in of(legal_moves(syn_lost(), 1.0, iss=X), "repeat").about
 
 
+def test_what_may_be_left_out_is_owed_and_not_due() -> None:
+    """Behind its FIN the server says FIN once more, which is none: an answer is as good as none."""
+    talk = server_half_closed()
+    talk.server_sends(seg("FA", Y + 2, X + 1), 0.1)
+    first = legal_moves(talk, 1.0, iss=X)[0]
+    assert (first.name, first.due, first.about) == ("ack", False, "you owe an ACK")
+
+
 def test_a_fin_may_go_out_before_our_syn_is_acknowledged() -> None:
     """§3.10.4, SYN-RECEIVED: "form a FIN segment and send it". Not before the SYN+ACK."""
     talk = crossed()
@@ -370,6 +378,11 @@ def test_a_syn_ack_is_owed_until_that_very_one_is_sent() -> None:
     assert owed(talk) == [("SA", 1)]
     talk.peer_sends(seg("SA", X, Y + 1), 0.1)
     assert owed(talk) == []
+    # Where the SYNs have crossed, text behind the server's SYN+ACK says that ours was understood without it.
+    talk = crossed()
+    assert owed(talk) == [("SA", 1)]
+    talk.peer, talk.owed = after_taking(talk.peer, talk.owed, seg("A", Y + 1, X + 1, b"hi"), 0.2)
+    assert (talk.peer.state, owed(talk)) == (S.ESTABLISHED, [("A", 3)])
 
 
 def test_a_rst_is_owed_for_a_stray_segment_and_only_so_many_are_kept() -> None:

@@ -495,6 +495,12 @@ def test_a_read_may_widen_the_window_beyond_what_its_field_can_say() -> None:
     wrong(talk.server_sends(update, 2.4), "silence", "nothing asked for")
     wrong(talk.server_sends(replace(update, window=65000), 2.4), "window", "takes back")
     wrong(opened().server_sends(Segment(ACK, Y + 1, X + 1, 1000), 1.0), "silence", "nothing asked for")
+    talk = opened(told=False)
+    assert talk.server_sends(Segment(ACK, Y + 1, X + 1, 40000), 1.0).note == "window update"
+    talk.peer_sends(Segment(ACK, X + 1, Y + 1, payload=b"a" * 5000), 2.0)
+    narrower = Segment(ACK, Y + 1, X + 5001, 35000)
+    assert talk.server_sends(narrower, 2.0).note == ""
+    wrong(talk.server_sends(narrower, 2.1), "silence", "nothing asked for")  # the field could have said more
 
 
 def test_an_answer_may_come_behind_text_that_answered_for_it() -> None:
