@@ -7,6 +7,7 @@ import itertools
 import select
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from lab.explore.commands.table import COMMANDS
 from lab.explore.errors import CommandError
 from lab.report.text import seconds
 from lab.scenario.record import DELAYED, LOST, Packet, Verdict
+from lab.tcp.world import RETRANSMISSION
 from lab.testbed.sandbox import Sandboxes
 from lab.wire.link import Captured
 
@@ -600,6 +602,21 @@ def test_why_names_what_the_server_answered_and_what_it_said(hand: Hand) -> None
     assert "Its program's close(): the server said FIN+ACK seq 1 ack 2 (frame 6)." in told(hand.look("why"))
     hand.do("ack")
     assert "To your ACK seq 2 ack 2 (frame 7) it said nothing." in told(hand.look("why"))
+
+
+def test_what_a_timer_repeats_is_no_answer(hand: Hand) -> None:
+    hand.do("syn")
+    bench = hand.session.bench
+    answer = next(e for e in reversed(bench.timeline) if isinstance(e, Packet) and e.sender == "server")
+    bench.timeline.append(replace(answer, number=answer.number + 1, note=RETRANSMISSION))
+    assert "To your SYN seq 0 (frame 1) it said SYN+ACK seq 0 ack 1 (frame 2)." in told(hand.look("why"))
+
+
+def test_what_never_arrived_was_answered_by_nobody(hand: Hand) -> None:
+    hand.do(*OPEN)
+    for fate in ("lose next", "delay next"):
+        hand.do(fate, 'data "hello"')
+        assert "To your ACK seq 1 ack 1 (frame 3) it said nothing." in told(hand.look("why"))
 
 
 def test_why_excuses_no_violation(sandboxes: Sandboxes, tmp_path: Path) -> None:
