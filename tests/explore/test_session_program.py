@@ -210,10 +210,21 @@ def test_of_text_that_the_kernel_did_not_take_none_is_missed(hand: Hand) -> None
     assert hand.end().verdict in FINE
 
 
-def test_text_that_the_kernel_took_and_keeps_back_is_missed(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
-    hand.do(*CALLED)
+@pytest.mark.parametrize("before", [CALLED, (*CALLED, "fin")])
+def test_text_that_the_kernel_took_and_keeps_back_is_missed(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...]
+) -> None:
+    hand.do(*before)
     monkeypatch.setattr(hand.session.testbed.agent, "send", lambda _, data, **__: len(data))
     assert [p.expected for p in hand.do('server send "w" * 50000').problems] == ["50000 octets of text"]
+
+
+def test_what_a_window_has_room_for_is_missed_once(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little room that is; and what stays away is told when it is due, not at every step."""
+    hand.do(*CALLED, 'send TCP(flags="A", window=1)')
+    monkeypatch.setattr(hand.session.testbed.agent, "send", lambda _, data, **__: len(data))
+    assert [p.expected for p in hand.do('server send "w"').problems] == ["1 octets of text"]
+    assert hand.do("wait 0").problems == []
 
 
 def _has_little_room(hand: Hand) -> None:
