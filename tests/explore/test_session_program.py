@@ -94,6 +94,7 @@ Told = tuple[bytes, bool] | str
         ((*ACCEPTED, "rst"), (b"", True), "state"),
         ((*ACCEPTED, "rst"), (b"x", False), "state"),
         ((*ACCEPTED, "fin"), "ECONNRESET", "payload"),
+        ((*ACCEPTED, "fin"), (b"x", True), "payload"),
         ((*ACCEPTED, "fin", "rst"), (b"x", False), "payload"),
         ((*ACCEPTED, "fin", "rst"), "ETIMEDOUT", "payload"),
         ((*ACCEPTED, "fin", "server shutdown", "ack"), "ECONNRESET", "payload"),
@@ -107,6 +108,27 @@ def test_a_kernel_that_tells_another_end_is_found_out(
     _says(hand, monkeypatch, says)
     problems = hand.do("server recv").problems
     assert [(p.field, p.witness, p.verdict) for p in problems] == [(field, "program", Verdict.VIOLATES)]
+
+
+def test_a_kernel_that_flushes_half_of_what_had_come_is_found_out(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All queues are flushed, or none."""
+    hand.do(*ACCEPTED, 'data "hello"', "rst")
+    _says(hand, monkeypatch, (b"he", False), "ECONNRESET")
+    problems = hand.do("server recv").problems
+    assert [(p.field, p.witness, p.observed) for p in problems] == [("payload", "program", "b'he', then ECONNRESET")]
+
+
+@pytest.mark.parametrize("before", [("rst",), ("syn", "rst")])
+def test_a_refused_call_is_not_told_of_silence(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...]
+) -> None:
+    hand.do("server connect", *before)
+
+    def connected(*_: Any, **__: Any) -> None:
+        raise AgentError(ErrorKind.OS, "ETIMEDOUT", "as the test has it")
+
+    monkeypatch.setattr(hand.session.testbed.agent, "connected", connected)
+    assert [(p.field, p.observed) for p in hand.do("server recv").problems] == [("state", "ETIMEDOUT")]
 
 
 @pytest.mark.parametrize("before", [("rst",), ("syn", "rst")])
@@ -235,12 +257,14 @@ def _has_little_room(hand: Hand) -> None:
     agent.set(socket.socket, "SO_SNDBUF", 10000)
 
 
-def _says(hand: Hand, monkeypatch: pytest.MonkeyPatch, says: Told) -> None:
-    """From now on the kernel answers every recv() so."""
+def _says(hand: Hand, monkeypatch: pytest.MonkeyPatch, *says: Told) -> None:
+    """From now on the kernel answers each recv() so, and every further one as the last."""
+    left = list(says)
 
     def receive(*_: Any, **__: Any) -> tuple[bytes, bool]:
-        if isinstance(says, str):
-            raise AgentError(ErrorKind.OS, says, "as the test has it")
-        return says
+        told = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(told, str):
+            raise AgentError(ErrorKind.OS, told, "as the test has it")
+        return told
 
     monkeypatch.setattr(hand.session.testbed.agent, "receive", receive)
