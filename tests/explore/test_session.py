@@ -153,6 +153,15 @@ def test_resets(hand: Hand) -> None:
     assert hand.end().verdict in FINE
 
 
+def test_on_a_connection_that_is_over_nothing_is_sent_by_mistake(hand: Hand) -> None:
+    hand.do(*OPEN, "rst")
+    for line in ("ack", "fin", 'data "more"'):
+        assert "there is no connection to" in hand.refused(line)
+    assert "ECONNRESET" in hand.refused('server send "x"')
+    assert "was told already" in hand.refused("server recv"), "a kernel says so once"
+    assert hand.end().verdict in FINE
+
+
 def test_a_closed_port(hand: Hand) -> None:
     hand.shell.do("new closed")
     assert hand.session.hand.name == "B"

@@ -88,6 +88,13 @@ def test_a_broken_server_is_found_out_at_the_step(
         assert hand.shell.run("0", "sandbox").exit_code == 1
 
 
+def test_an_answer_that_was_missed_is_not_expected_to_stay_away(against: Against, tmp_path: Path) -> None:
+    with against(entry_point("closed_port_silent")) as hand:
+        hand.shell.do("new closed")
+        assert [p.field for p in hand.do("syn").problems] == ["silence"]
+        assert "expect_silence" not in hand.saved(tmp_path / "missed.py").read_text()
+
+
 def test_the_panel_says_which_witnesses_disagree(against: Against) -> None:
     with against(entry_point("state_lies")) as hand:
         step = hand.do("syn")
