@@ -25,6 +25,7 @@ from lab.explore.film import Film, statements
 from lab.report.terminal import Screen
 from lab.report.text import UNICODE, plain
 from lab.scenario.catalogue import load
+from lab.scenario.errors import UsageError
 from lab.scenario.record import Call, End, Packet, Result, Verdict
 from lab.scenario.runner import Plan, run
 from lab.tcp.segment import PSH, letters
@@ -329,6 +330,25 @@ def test_wrong_usage(lab: Callable[..., Any], runner: Any, words: list[str], sai
     done = lab("show", "first", *words)
     assert (done.exit_code, done.stdout, runner.plans) == (2, "", [])
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(("keys", "screen"), [(True, False), (False, True)])
+def test_keys_need_a_terminal_on_either_side(monkeypatch: pytest.MonkeyPatch, keys: bool, screen: bool) -> None:
+    monkeypatch.setattr(sys, "stdin", Stream(keys))
+    monkeypatch.setattr(sys, "stdout", Stream(screen))
+    with pytest.raises(UsageError, match="this is none"):
+        pace.Pace(step=True)
+    monkeypatch.setattr(sys, "stdin", Stream(True))
+    monkeypatch.setattr(sys, "stdout", Stream(True))
+    assert pace.Pace(step=True)
+
+
+class Stream(io.StringIO):
+    """Says that it is a terminal, or that it is none."""
+
+    def __init__(self, is_one: bool) -> None:
+        super().__init__()
+        self.isatty = lambda: is_one  # type: ignore[method-assign]
 
 
 def test_the_help_says_that_it_was_recorded_and_why(lab: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ from hand import FINE, Hand, calls, packets
 
 from lab.explore.web import Stream
 from lab.scenario.record import Packet, Verdict
-from lab.tcp.segment import ACK, Segment
+from lab.tcp.segment import ACK, FIN, Flags, Segment
 from lab.tcp.sequence import Seq
 from lab.testbed.sandbox import Sandboxes
 
@@ -41,10 +41,19 @@ def test_a_service_does_not_owe_an_answer_to_what_its_kernel_has_dropped(hand: H
     assert hand.end().verdict in FINE
 
 
-def test_what_was_dropped_gives_way_to_what_comes_in_its_place() -> None:
-    def segment(seq: int, payload: bytes) -> Packet:
-        return Packet(1, 0.0, 0.0, "peer", b"", Segment(ACK, Seq(seq), payload=payload), seq=seq)
+def segment(seq: int, payload: bytes, flags: Flags = ACK) -> Packet:
+    return Packet(1, 0.0, 0.0, "peer", b"", Segment(flags, Seq(seq), payload=payload), seq=seq)
 
+
+def test_a_stream_has_ended_when_all_before_its_fin_has_come() -> None:
+    stream = Stream()
+    assert stream.takes(segment(6, b"", FIN | ACK)) == b""
+    assert not stream.ended
+    assert stream.takes(segment(1, b"hello")) == b"hello"
+    assert stream.ended
+
+
+def test_what_was_dropped_gives_way_to_what_comes_in_its_place() -> None:
     stream = Stream()
     assert stream.takes(segment(1, b"dropped"), reached=1) == b""
     assert stream.more(reached=1) == b""

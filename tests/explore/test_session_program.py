@@ -229,6 +229,7 @@ def test_of_text_that_the_kernel_did_not_take_none_is_missed(hand: Hand) -> None
         if names["rcv_nxt"] - names["irs"] == 1 + taken:
             break
     assert names["rcv_nxt"] - names["irs"] == 1 + taken
+    assert hand.do("ack").problems == []  # now that all is acknowledged, more would be due
     assert hand.end().verdict in FINE
 
 
