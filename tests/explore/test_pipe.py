@@ -136,6 +136,13 @@ def test_a_script_that_is_not_there(tmp_path: Path) -> None:
     assert "no such file" in done.stderr
 
 
+def test_a_violation_weighs_more_than_a_line_that_could_not_be_done(tmp_path: Path) -> None:
+    server = f"{BROKEN / 'broken_servers.py'}:broken_syn_ack_acks_x"
+    done = explore("--served-by", server, typed="syn\nxyzzy\n", out=tmp_path)
+    assert "stopped at line 2" in done.stdout
+    assert done.returncode == 1
+
+
 def test_a_server_that_is_wrong_is_1(tmp_path: Path) -> None:
     done = explore("--served-by", f"{BROKEN / 'broken_servers.py'}:broken_syn_ack_acks_x", typed="syn\n", out=tmp_path)
     assert done.returncode == 1

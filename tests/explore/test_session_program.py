@@ -11,6 +11,7 @@ from hand import FINE, Hand, calls, conforms, packets
 from lab.scenario.record import Packet, Verdict
 from lab.server.client import AgentError
 from lab.server.protocol import ErrorKind
+from lab.tcp.state import State
 from lab.testbed.sandbox import Sandboxes
 
 ACCEPTED = ("syn", "ack", "server accept")
@@ -61,6 +62,24 @@ def test_of_a_later_life_nothing_is_read_that_came_in_the_first(hand: Hand) -> N
     hand.do(*ACCEPTED, 'data "x"', "rst", "syn", "ack", "server accept")
     assert calls(hand.do("server recv")) == ["program has nothing to read"]
     assert hand.end().verdict in FINE
+
+
+def test_a_life_that_ended_before_it_was_taken_is_given_first(hand: Hand) -> None:
+    """A kernel keeps it in its queue: the program gets both, and goes on with the one that stands."""
+    hand.do("syn", "ack", "rst", "syn", "ack", "server accept", 'data "x"')
+    assert calls(hand.do("server recv")) == ["program reads b'x'"]
+    assert hand.end().verdict in FINE
+
+
+def test_a_fin_of_which_the_kernel_alone_speaks_is_missed_at_the_end(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service may close at any time; half a second later its FIN is here."""
+    hand.do("ws open", "ack")
+    monkeypatch.setattr(hand.session.bench, "ask_state", lambda _: State.FIN_WAIT_1)
+    assert hand.do("wait 0").problems == [], "it may be on its way"
+    result = hand.end()
+    assert [(p.field, p.verdict) for p in result.problems] == [("state", Verdict.VIOLATES)]
 
 
 def test_a_program_that_gives_up_its_own_call_was_not_refused(hand: Hand, sandboxes: Sandboxes) -> None:
