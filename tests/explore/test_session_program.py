@@ -112,6 +112,7 @@ Told = tuple[bytes, bool] | str
         ((*ACCEPTED, 'data "hello"'), "ECONNRESET", "payload"),
         ((*ACCEPTED, "rst"), (b"", True), "state"),
         ((*ACCEPTED, "rst"), (b"x", False), "state"),
+        ((*ACCEPTED, "rst"), "ETIMEDOUT", "state"),
         ((*ACCEPTED, "fin"), "ECONNRESET", "payload"),
         ((*ACCEPTED, "fin"), (b"x", True), "payload"),
         ((*ACCEPTED, "fin", "rst"), (b"x", False), "payload"),
