@@ -571,6 +571,7 @@ class Bench:
 
         for connection in self.connections.values():
             if behind(connection):
+                self.compare_state(connection)  # from now on: the last comparison remembers it
                 self.wait_until(lambda one=connection: not behind(one), 1.5 * CROSSING)  # type: ignore[misc]
 
     def _until_explained(self, connection: Connection) -> None:
