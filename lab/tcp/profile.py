@@ -64,10 +64,18 @@ CHOICES: dict[str, Choice] = {
         Choice(
             "challenge-rst",
             "permitted",
-            "A RST inside the window but not exactly at RCV.NXT is answered by an ACK and changes nothing.",
+            "A RST that is not exactly at RCV.NXT changes nothing; inside the window it is answered by an ACK.",
             "RFC 9293 §3.10.7.4",
             "RFC 5961 §3.2; Linux tcp_validate_incoming",
             ("9293-3.10.7.4-rst-challenge", "5961-3.2-rst-challenge", "5961-3.2-rst-drop", "5961-3-support"),
+        ),
+        Choice(
+            "challenge-rst-outside",
+            "deviates",
+            "A RST with a number outside the window whose text reaches into it is answered by an ACK, not dropped.",
+            "RFC 9293 §3.10.7.4",
+            "RFC 5961 §3.2; Linux tcp_validate_incoming",
+            ("9293-3.10.7.4-rst-out",),
         ),
         Choice(
             "challenge-syn",

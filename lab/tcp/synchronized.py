@@ -79,6 +79,11 @@ def _reset(r: Reaction, segment: Segment) -> bool:
     end = r.end
     if end.profile.has("challenge-rst") and segment.seq != end.rcv_nxt and not habits.reset_counts(r, segment):
         r.chose("challenge-rst")
+        if not segment.seq.within(end.rcv_nxt, end.rcv_wnd):  # its text reaches into it
+            if not end.profile.has("challenge-rst-outside"):
+                r.explain("a RST with a number outside the window is dropped without an answer", "RFC 5961 §3.2")
+                return True
+            r.chose("challenge-rst-outside")
         r.explain("a RST in the window but not exactly at RCV.NXT may be forged: an ACK asks the peer", "RFC 5961 §3.2")
         r.challenge()
         return True

@@ -407,6 +407,19 @@ def test_standing__a_rst_inside_the_window(state: State) -> None:
         assert outcome.rule == "RFC 5961 §3.2"
 
 
+@pytest.mark.parametrize("state", [State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2])
+def test_standing__a_rst_whose_text_alone_lies_inside_the_window(state: State) -> None:
+    """Trimmed as §3.10.7.4 has it, it is a RST at RCV.NXT; by RFC 5961's check 1 its own number counts."""
+    snd, rcv = NUMBERS[state]
+    reset = replace(peer_sends("R", rcv - 1), payload=b"hello")
+    assert STANDING[state]().arrives(reset, 0.0).endpoint.state is State.CLOSED
+    outcome = STANDING[state](MITIGATED).arrives(reset, 0.0)
+    assert (outcome.endpoint.state, said(outcome), outcome.choices) == (state, [], ("challenge-rst",))
+    outcome = STANDING[state](LINUX).arrives(reset, 0.0)
+    assert (outcome.endpoint.state, said(outcome)) == (state, [("A", snd, rcv)])
+    assert "challenge-rst-outside" in outcome.choices
+
+
 # SYN
 
 
