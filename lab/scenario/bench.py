@@ -475,6 +475,7 @@ class Bench:
         connection.inbox.append(Received(frame, one.frame, packet, sight))
         self._note(packet)
         if sight.finding is not None and packet.problem is None:
+            self.before_blame()
             packet.problem = self.add(self.problem_of(connection, sight.finding, packet, "model"))
 
     def _checksum_finding(self, one: Captured, frame: TcpFrame) -> Finding | None:
@@ -538,8 +539,18 @@ class Bench:
             finding = server.settle(now)
             self._know_better(connection)
             if finding is not None and not self.open_problems:
+                self.before_blame()
                 self.add(self.problem_of(connection, finding, None, "model"))
         self.compare_state(connection)
+
+    def before_blame(self) -> None:
+        """Make sure that the link carries and the server's process is there: or its silence is no fault of TCP's.
+
+        Raises LinkError, AgentGone.
+        """
+        self.testbed.link.check()
+        if self.testbed.agent is not None:
+            self.testbed.agent.ping()
 
     def compare_state(self, connection: Connection) -> None:
         """Ask the server's kernel, and hold its word against the model's."""

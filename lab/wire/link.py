@@ -14,6 +14,7 @@ import select
 import socket
 import struct
 import time
+from array import array
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Self
@@ -47,6 +48,8 @@ _SO_TIMESTAMPNS = 35
 _SIOCGIFFLAGS = 0x8913
 _SIOCGIFHWADDR = 0x8927
 _SIOCGIFINDEX = 0x8933
+_SIOCETHTOOL = 0x8946
+_ETHTOOL_GLINK = 0x0A
 _IFF_UP = 1
 _IFF_LOOPBACK = 8
 _IFF_RUNNING = 0x40
@@ -163,6 +166,8 @@ class Link:
         try:
             self._socket.send(offload.PLAIN + frame if self._cuts else frame)
         except OSError as error:
+            if error.errno == errno.ENOBUFS:
+                self.check()  # an interface without a carrier has no room either
             kind = FrameTooLong if error.errno == errno.EMSGSIZE else LinkError
             raise kind(_explain(error, self.interface, len(frame))) from error
 
@@ -199,6 +204,16 @@ class Link:
                 break
             self._poll.poll(math.ceil(left * 1000))
         return found
+
+    def check(self) -> None:
+        """Raises LinkError where the interface is gone, down or without a carrier: then nothing comes and goes."""
+        try:
+            _flags(self._socket, self.interface)
+            carries = _has_carrier(self._socket, self.interface)
+        except OSError as error:
+            raise LinkError(_explain(error, self.interface)) from error
+        if not carries:
+            raise LinkError(_no_carrier(self.interface))
 
     def statistics(self) -> tuple[int, int]:
         """Frames captured for this socket, and frames dropped for want of room, since it was opened.
@@ -268,14 +283,36 @@ def _wait_until_running(sock: socket.socket, interface: str) -> int:
     """The interface's flags once it can send: a carrier that just came is noticed by the kernel a moment later."""
     end = time.monotonic() + CARRIER_WITHIN
     while True:
-        flags: int = struct.unpack_from("=H", _ask(sock, _SIOCGIFFLAGS, interface), 16)[0]
-        if not flags & _IFF_UP:
-            raise LinkError(f"Interface {interface} is down: bring it up with `ip link set {interface} up`.")
+        flags = _flags(sock, interface)
         if flags & _IFF_RUNNING:
             return flags
         if time.monotonic() > end:
-            raise LinkError(f"Interface {interface} has no carrier: plug it in, or bring its other end up.")
+            raise LinkError(_no_carrier(interface))
         time.sleep(0.0005)
+
+
+def _flags(sock: socket.socket, interface: str) -> int:
+    """The flags of an interface that is up. Raises LinkError where it is not."""
+    flags: int = struct.unpack_from("=H", _ask(sock, _SIOCGIFFLAGS, interface), 16)[0]
+    if not flags & _IFF_UP:
+        raise LinkError(f"Interface {interface} is down: bring it up with `ip link set {interface} up`.")
+    return flags
+
+
+def _has_carrier(sock: socket.socket, interface: str) -> bool:
+    """Asked of the device itself: IFF_RUNNING follows up to a second later. One that cannot say has it."""
+    answer = array("I", [_ETHTOOL_GLINK, 1])
+    request = struct.pack("16sP16x", interface.encode(), answer.buffer_info()[0])
+    try:
+        fcntl.ioctl(sock.fileno(), _SIOCETHTOOL, request)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+    return bool(answer[1])
+
+
+def _no_carrier(interface: str) -> str:
+    return f"Interface {interface} has no carrier: plug it in, or bring its other end up."
 
 
 def _mac(sock: socket.socket, interface: str) -> bytes:

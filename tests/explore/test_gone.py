@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +72,43 @@ def test_what_was_seen_is_kept_and_it_begins_anew(hand: Hand, tmp_path: Path, go
     assert packets(hand.do("syn")) == ["> S 0", "< SA 0 1"]
     assert hand.end().verdict in FINE
     assert hand.shell.run("0", "sandbox").exit_code == 3
+
+
+def switch_off_the_other_end(hand: Hand) -> None:
+    code = (
+        "from pyroute2 import IPRoute as I; r = I(); r.link('set', index=r.link_lookup(ifname='srv0')[0], state='down')"
+    )
+    pid = sandbox_of(hand).facts["pid"]
+    subprocess.run(["nsenter", "-t", str(pid), "-n", sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to enter the sandbox's network namespace needs root")
+@pytest.mark.parametrize("line", ['data "hello"', "fin"])
+def test_a_link_without_a_carrier_is_no_silence_of_the_servers(hand: Hand, line: str) -> None:
+    hand.do("syn", "ack", "server accept")
+    switch_off_the_other_end(hand)
+    step = hand.shell.do(line)
+    assert step is not None
+    assert [p for p in step.problems if p.verdict is Verdict.VIOLATES] == []
+    assert "has no carrier: plug it in, or bring its other end up" in hand.session.over
+    assert hand.end().verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_the_kernel_of_a_dead_server_resets_is_no_fault_of_its_tcp(hand: Hand, tmp_path: Path) -> None:
+    """It ends what its processes held, and the lab may hear of that before it hears that nobody answers any more."""
+    hand.do("syn", "ack", "server accept", 'data "hello"')
+    kill_the_server(hand)
+    link = sandbox_of(hand).link.fileno()
+    assert select.select([link], [], [], 10.0)[0], "what came of it"
+    step = hand.session.overhear()
+    assert step is not None
+    assert any(packet.startswith("< R") for packet in packets(step)), packets(step)
+    assert [(p.verdict, p.message) for p in step.problems] == [
+        (Verdict.INCONCLUSIVE, "the server is gone: its agent has vanished")
+    ]
+    hand.look(f"save {tmp_path / 'kept'}")
+    assert 'flags="R' not in (tmp_path / "kept.py").read_text()
+    assert hand.end().verdict is Verdict.INCONCLUSIVE
 
 
 def test_gone_while_nobody_types(hand: Hand) -> None:

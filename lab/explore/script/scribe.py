@@ -324,6 +324,8 @@ class Scribe:
         self._follow_firsts()
         self._cut = self._cut or any(_waits_for_an_ack(play) for play in self.session.plays.values())
         entries, self._read = self.session.bench.timeline[self._read :], len(self.session.bench.timeline)
+        if self.session.over:
+            return  # what a kernel sends whose program is gone is not to be expected the next time
         seen = [e for e in entries if isinstance(e, Packet) and e.sender == "server" and e.segment is not None]
         for packet in seen:
             play = self.session.plays.get(packet.connection)
