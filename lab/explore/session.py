@@ -466,6 +466,7 @@ class Session:
                 self.bench.await_ends()
                 await_websockets(self)
                 self.bench.settle()
+                self._miss_answers()
             except Stopped:
                 pass
             except (LinkError, AgentGone, AgentError, CannotRun) as error:
@@ -473,6 +474,24 @@ class Session:
         result = self.result()
         conclude(result, self.bench, self._before)
         return result
+
+    def _miss_answers(self) -> None:
+        """What a target owes and has not sent, where nothing proves that it was asked: no fault, and no conformance."""
+        if self.testbed.settle != "wait" or self.bench.problems:
+            return
+        for play in self.plays.values():
+            finding = play.connection.conversation.server.missing(self.bench.now())
+            if finding is not None:
+                problem = Problem(
+                    Verdict.INCONCLUSIVE,
+                    f"{finding.message.partition(':')[0]}: silence alone proves little",
+                    field=finding.field,
+                    expected=finding.expected,
+                    observed=finding.observed,
+                    section=finding.section,
+                    next_step="see whether a firewall stands between, and whether `repeat last` is answered",
+                )
+                self.bench.add(self.bench.with_standing(problem, play.connection))
 
 
 def opening(play: Play) -> Seq:

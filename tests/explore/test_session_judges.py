@@ -160,3 +160,19 @@ def test_packets_of_a_wrong_step_are_kept(against: Against, tmp_path: Path) -> N
     with against(entry_point("syn_ack_acks_x")) as hand:
         assert packets(hand.do("syn")) == ["> S 0", "< SA 0 0"]
         assert "1 packet" in hand.look(f"pcap {tmp_path / 'wrong'}") or (tmp_path / "wrong.pcapng").stat().st_size
+
+
+@pytest.mark.parametrize("line", ['data "x"', 'send TCP(flags="A", seq=x)'])
+def test_silence_across_a_network_is_neither_a_fault_nor_conformance(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """A target has no agent and its link no fence: what it owes may have been lost on either way."""
+    hand.do("syn", "ack", 'data "hello"')
+    monkeypatch.setattr(type(hand.session.testbed), "settle", "wait")
+    monkeypatch.setattr(hand.session.testbed.link, "send", lambda frame: None)
+    assert hand.do(line).problems == []
+    result = hand.end()
+    (problem,) = result.problems
+    assert (result.verdict, problem.verdict) == (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+    assert problem.message == "the server owes an answer (A) and sent nothing: silence alone proves little"
+    assert (problem.connection, problem.section) == ("A", "RFC 9293 §3.10.7.4")
