@@ -27,8 +27,9 @@ from lab.scenario.server import Listener, Server
 from lab.scenario.standing import standing
 from lab.server.client import AgentError, AgentGone
 from lab.tcp.outcome import CallError
+from lab.tcp.outlook import Answer, Move
 from lab.tcp.sequence import Seq
-from lab.tcp.state import NO_CONNECTION, State
+from lab.tcp.state import NO_CONNECTION, SYNCHRONIZED, State
 from lab.tcp.world import Finding
 from lab.testbed.base import Testbed
 from lab.testbed.errors import CannotRun
@@ -302,7 +303,7 @@ class Session:
         where: Standing | None = None
         if not self.over:
             try:
-                where = standing(bench, self.hand.connection, iss=opening(self.hand))
+                where = self.standing()
             except (AgentGone, AgentError, LinkError) as error:
                 self._end(error)
         if where is not None and problems and not where.objection:
@@ -311,6 +312,25 @@ class Session:
         step = Step(number, line, entries, where, problems)
         self.scribe.notes(step)
         return step
+
+    def standing(self, *, kernel: bool = True) -> Standing:
+        """Where the connection in hand stands, and what may come next; `kernel` as `lab.scenario.standing` has it."""
+        where, play = standing(self.bench, self.hand.connection, kernel=kernel, iss=opening(self.hand)), self.hand
+        if play.socket is not None or not play.told:
+            return where
+        # The model's user may call on a connection at once, a program of the sockets' when it has accepted it.
+        of_none: tuple[str, ...] = ("connect", "close") if where.server.state in NO_CONNECTION else ()
+        of_none += ("listen",) if self.listener is None else ()
+        legal = [move for move in where.legal if move.by == "lab" or move.name in of_none]
+        if self.listener is not None and play in self.waiting:
+            nothing = Answer.nothing(where.server.state, where.lab.state)
+            legal.append(Move("server", "accept", None, True, "", False, (nothing,)))
+        return replace(where, legal=tuple(legal))
+
+    @property
+    def waiting(self) -> list[Play]:
+        """Connections that stand, and that no program has taken."""
+        return [p for p in self.plays.values() if p.told and not p.taken and p.connection.server_state in SYNCHRONIZED]
 
     def _place_problems(self, number: int, line: str) -> None:
         for problem in self.bench.problems[self._problems_told :]:

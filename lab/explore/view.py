@@ -203,7 +203,7 @@ def table(standing: Standing, *, width: int, glyphs: Glyphs, more: str = MORE) -
             lines.append([(_MARGIN + head.ljust(room) + columns, "dim")])
         for move in some:
             answer = move.answers[0]
-            star = " *" if len(move.answers) > 1 else ""
+            star = " *" if len(move.answers) > 1 or _may_be_silent(answer) else ""
             otherwise = otherwise or bool(star)
             name, style = _named(move, standing)
             pieces = wrapped(name + star, room - 3)
@@ -269,7 +269,12 @@ def outcome(answer: Answer, glyphs: Glyphs) -> str:
     said += f", {glyphs.ellipsis}" if answer.more else ""
     if answer.due and answer.segments:
         said += f" within {answer.due:g} s"
+    said += ", or nothing yet" if _may_be_silent(answer) else ""
     return f"{said} {arrow(glyphs)} lab {answer.lab}, server {answer.server}"
+
+
+def _may_be_silent(answer: Answer) -> bool:
+    return answer.optional and bool(answer.segments)
 
 
 def arrow(glyphs: Glyphs) -> str:

@@ -61,6 +61,11 @@ class Answer:
     more: bool = False
     """Whether further segments would follow at once: IMAGINED are worked out, and both ends' states are those then."""
 
+    @classmethod
+    def nothing(cls, server: State, lab: State) -> Answer:
+        """That nothing is sent and both ends stay: of a call that is a program's own affair."""
+        return cls((), 0.0, server, lab, (), "RFC 9293 §3.9.1", "", (), (), (), False)
+
 
 def predict(
     conversation: Conversation,
@@ -92,7 +97,7 @@ CALLS: dict[str, Callable[[Endpoint, float], Outcome]] = {
     "listen": lambda end, now: end.open_passive(),
     "connect": lambda end, now: end.open_active(now),
     "recv": lambda end, now: end.receive(len(end.receive_buffer), now),
-    "send": lambda end, now: end.send(HELLO, now),
+    "send": lambda end, now: end.send(HELLO, now),  # `predict_call` takes other octets, too
     "shutdown": lambda end, now: end.shutdown(now),
     "close": lambda end, now: end.close(now),
     "abort": lambda end, now: end.abort(),
@@ -100,11 +105,13 @@ CALLS: dict[str, Callable[[Endpoint, float], Outcome]] = {
 """What a program may call, in the order in which most would."""
 
 
-def predict_call(conversation: Conversation, name: str, now: float, *, iss: Seq) -> tuple[Answer, ...]:
+def predict_call(
+    conversation: Conversation, name: str, now: float, *, iss: Seq, data: bytes = HELLO
+) -> tuple[Answer, ...]:
     """What would come of the server's program calling `name`, one of `CALLS`; () where that is not allowed now.
 
-    `send` writes HELLO. `iss` is the number with which our end, called by `connect`, would answer. Changes nothing.
-    Raises KeyError for another name.
+    `send` writes `data`, one octet at least. `iss` is the number with which our end, called by `connect`, would answer.
+    Changes nothing. Raises KeyError for another name.
     """
     server = conversation.server.copy()
     server.make_ready()
@@ -119,18 +126,26 @@ def predict_call(conversation: Conversation, name: str, now: float, *, iss: Seq)
         if not _has_a_socket_for(name, world.endpoint):
             continue
         try:
-            made.append((world, CALLS[name](world.endpoint, now)))
+            call = CALLS[name] if name != "send" else lambda end, now: end.send(data, now)
+            made.append((world, call(world.endpoint, now)))
         except CallError:
             continue
     answers = _answers(made, lab, now, arrived=name not in ("send", "shutdown", "close"))
-    if name == "send" and any(w.endpoint.snd_una != w.endpoint.snd_nxt for w, _ in made):
-        # "A TCP implementation SHOULD implement the Nagle algorithm" (RFC 9293 §3.7.4, SHLD-7); a program may turn it
-        # off (MUST-17), of which nobody tells the model.
-        return tuple(replace(a, optional=True, why=f"{a.why}{_NAGLE}") if a.segments else a for a in answers)
+    waits = WAITS.get(name)
+    if waits is not None and any(w.endpoint.snd_una != w.endpoint.snd_nxt for w, _ in made):
+        return tuple(replace(a, optional=True, why=f"{a.why}; or {waits}") if a.segments else a for a in answers)
     return answers
 
 
-_NAGLE = "; or it waits for the ACK of what is on its way (Nagle's algorithm, RFC 9293 §3.7.4)"
+_LOSS = "it waits for the ACK of what is on its way, since the server believes in a loss (RFC 5681 §3.1)"
+WAITS = {
+    # "A TCP implementation SHOULD implement the Nagle algorithm" (RFC 9293 §3.7.4, SHLD-7); a program may turn it off
+    # (MUST-17), of which nobody tells the model.
+    "send": "it waits for the ACK of what is on its way (Nagle's algorithm, RFC 9293 §3.7.4)",
+    "shutdown": _LOSS,
+    "close": _LOSS,
+}
+"""Why what a call sends may not go out yet where something is outstanding."""
 
 
 def early_fin(before: Endpoint, after: Endpoint, now: float) -> Segment | None:

@@ -705,3 +705,64 @@ def test_layers_counts_time_and_connections_as_the_session_does(hand: Hand) -> N
     shown = [e for e in hand.session.bench.timeline if isinstance(e, Packet)][-1]
     assert f"{seconds(shown.time)} " in hand.look("layers")
     assert "connection B" in hand.look("layers")
+
+
+# What the server's program may do
+
+
+def calls_that_are_legal(hand: Hand) -> list[str]:
+    """Each line of the server's program that `legal` lists, as it would be typed."""
+    lines = [line.strip() for line in hand.look("legal").split("\n")]
+    return [line.split("  ")[0] for line in lines if line.startswith("server ")]
+
+
+@pytest.mark.parametrize(
+    ("before", "legal"),
+    [
+        ((), ["server stop"]),
+        (("syn",), []),
+        (("syn", "ack"), ["server accept"]),
+        (("syn", "ack", 'data "x"'), ["server accept"]),
+        (
+            ("syn", "ack", 'data "x"', "server accept"),
+            ["server recv", 'server send "hello"', "server shutdown", "server close", "server abort"],
+        ),
+        (("syn", "ack", "server accept", "server close"), []),
+        (("new closed",), ["server connect"]),
+        (("server stop",), ["server listen", "server connect"]),
+    ],
+)
+def test_what_its_program_may_call_can_be_done(hand: Hand, before: tuple[str, ...], legal: list[str]) -> None:
+    for line in before:
+        hand.do(line)
+    assert calls_that_are_legal(hand) == legal
+    for line in legal[:1]:
+        hand.shell.do(line)  # or it would be refused
+    assert hand.end().verdict in (*FINE, Verdict.INCONCLUSIVE), "the last where no segment was seen"
+
+
+def test_to_predict_what_its_program_writes(hand: Hand) -> None:
+    hand.do(*OPEN)
+    assert "called send(b'yo') ◄ PSH+ACK len 2 →" in told(hand.look('predict server send "yo"'))
+    # Our SYN named no MSS, so that it is 536 (RFC 9293 §3.7.1, MUST-15): five whole ones and 320 octets.
+    said = told(hand.look('predict server send ("a" * 3000)'))
+    assert f"called send() {'◄ ACK len 536, ' * 5}◄ PSH+ACK len 320 →" in said
+    assert packets(hand.do('server send "yo"')) == ["< PA 1 1 yo"]
+
+
+def test_small_text_may_wait_for_the_ack_of_what_is_on_its_way(hand: Hand) -> None:
+    """Nagle's algorithm, which Linux has (RFC 9293 §3.7.4): it is foretold, and named where nothing came."""
+    hand.do(*OPEN, 'server send "x"')
+    assert "◄ PSH+ACK len 5, or nothing yet → lab ESTABLISHED" in told(hand.look("legal"))
+    assert "it waits for the ACK of what is on its way (Nagle's algorithm" in told(hand.look("predict server send"))
+    assert packets(hand.do('server send "hello"')) == []
+    said = told(hand.look("why"))
+    assert "Its program's send(b'hello'): the server said nothing. Nothing came of it yet: it waits for the ACK" in said
+    assert packets(hand.do("ack"))[-1].startswith("< PA 2 1")
+    assert "Nothing came of it" not in told(hand.look("why"))
+
+
+def test_what_is_close_of_the_listener_is_foretold_as_stop(hand: Hand) -> None:
+    assert "its end of this connection" not in hand.refused("predict server close")
+    assert "no socket of this connection" in hand.refused("predict server close")
+    assert "silence → lab CLOSED, server CLOSED" in told(hand.look("predict server stop"))

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 
 from lab.explore.commands.numbers import whole
+from lab.explore.commands.program import socket_of
+from lab.explore.commands.segments import octets_of
 from lab.explore.errors import CommandError
 from lab.explore.guide import Guide
 from lab.explore.session import Session, opening
@@ -14,12 +16,14 @@ from lab.report.ladder import ladder as whole_ladder
 from lab.report.problem import problem_lines
 from lab.report.text import Glyphs, Line, said, wrapped
 from lab.scenario.record import DELAYED, LOST, Call, Packet, Verdict
-from lab.tcp.prediction import CALLS, Answer, predict, predict_call
+from lab.tcp.prediction import CALLS, HELLO, WAITS, Answer, predict, predict_call
 from lab.tcp.profile import CHOICES
 from lab.tcp.state import State
 from lab.tcp.world import BY_TIMER
 from lab.wire.codec import TcpFrame, decode
 
+MOST_QUOTED = 40
+"""Octets that are told in full."""
 MOST_RULES = 2
 """Requirements of a section that `why` quotes."""
 ALIKE = 3
@@ -48,6 +52,10 @@ def why(page: Page, rest: str) -> list[Line]:
         raise CommandError("nothing has happened on this connection", "`syn` begins it")
     at, occasion = _occasion(page)
     lines = wrapped(f"{occasion}.", page.width)
+    decided = session.bench.timeline[at] if session.bench.timeline else None
+    call = decided.text.partition("(")[0] if isinstance(decided, Call) and occasion.endswith(_SILENT) else ""
+    if call in WAITS and best.endpoint.snd_una != best.endpoint.snd_nxt:
+        lines += wrapped(f"Nothing came of it yet: {WAITS[call]}.", page.width, style="head")
     wrong = [
         problem
         for end, problem in session.found
@@ -102,7 +110,10 @@ _DECIDES = ("connect", "send", "shutdown", "close", "abort")
 
 
 def _answered(segments: list[str]) -> str:
-    return f"said {', '.join(segments)}" if segments else "said nothing"
+    return f"said {', '.join(segments)}" if segments else _SILENT
+
+
+_SILENT = "said nothing"
 
 
 def _requirements(rule: str, why: str, page: Page) -> list[Line]:
@@ -173,7 +184,7 @@ def predict_(page: Page, rest: str) -> list[Line]:
     session = page.session
     play = session.hand
     if rest.split()[:1] == ["server"]:
-        return _predict_call(page, rest.split()[1:])
+        return _predict_call(page, rest.strip().removeprefix("server"))
     frame, sent_as = _imagined(session, rest)
     read = decode(frame)
     if not isinstance(read, TcpFrame):
@@ -189,18 +200,26 @@ def predict_(page: Page, rest: str) -> list[Line]:
     return lines
 
 
-def _predict_call(page: Page, words: list[str]) -> list[Line]:
+def _predict_call(page: Page, rest: str) -> list[Line]:
     """What would come of a call of the server's program."""
     session, play = page.session, page.session.hand
-    name = words[0] if words else ""
-    if name not in CALLS:
-        raise CommandError("which call", f"`predict server close`, or one of {', '.join(CALLS)}")
+    name, _, rest = rest.strip().partition(" ")
+    if name not in (*CALLS, "stop"):
+        raise CommandError("which call", f"`predict server close`, or one of {', '.join((*CALLS, 'stop'))}")
     if not play.told:
         raise CommandError("that program does what it likes", "`predict` tells of your own segments here")
-    answers = predict_call(play.connection.conversation, name, session.bench.now(), iss=opening(play))
+    data = octets_of(session, rest, "predict server send") if name == "send" and rest.strip() else HELLO
+    listener = name == "stop" and play.connection.server_state is State.LISTEN  # close(), of the listening socket
+    called = "close" if listener else name
+    answers: tuple[Answer, ...] = ()
+    if called in CALLS:
+        answers = predict_call(play.connection.conversation, called, session.bench.now(), iss=opening(play), data=data)
     if not answers:
         raise CommandError(f"its program cannot call {name}() now", "`legal` shows what it can")
-    lines: list[Line] = [[("if its program called ", "dim"), (f"{name}()", "call")]]
+    if not listener and name not in ("listen", "connect"):
+        socket_of(session)
+    said = f"{name}({data!r})" if name == "send" and len(data) < MOST_QUOTED else f"{name}()"
+    lines: list[Line] = [[("if its program called ", "dim"), (said, "call")]]
     for i, answer in enumerate(answers):
         lines += _answer(answer, page, other=i > 0)
     return lines
@@ -249,10 +268,7 @@ def _imagined(session: Session, text: str) -> tuple[bytes, str]:
 
 def legal(page: Page, rest: str) -> list[Line]:
     """Every move that the model allows now, some that it does not, and every way in which they may be answered."""
-    from lab.scenario.standing import standing
-
-    play = page.session.hand
-    where = standing(page.session.bench, play.connection, kernel=False, iss=opening(play))
+    play, where = page.session.hand, page.session.standing(kernel=False)
     width, glyphs = min(page.width, 120), page.glyphs
     lines: list[Line] = [[("legal now", "head")]]
     for move in where.legal:

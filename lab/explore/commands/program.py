@@ -44,9 +44,7 @@ def accept(session: Session, rest: str) -> None:
     play = _told(session)
     if session.listener is None:
         raise CommandError("the program does not listen", "`server listen` lets it")
-    waiting = [
-        p for p in session.plays.values() if p.told and not p.taken and p.connection.server_state in SYNCHRONIZED
-    ]
+    waiting = session.waiting
     if not waiting:
         if play.socket is not None:
             raise CommandError("the program has taken this connection already", "`server recv` lets it read")
@@ -89,7 +87,7 @@ def send(session: Session, rest: str) -> None:
     text = octets_of(session, rest, "server send")
     if not text:
         raise CommandError("no octets to send", 'say which: `server send "hello"`')
-    play, socket = _socket(session)
+    play, socket = socket_of(session)
     while True:
         # Nobody acknowledges while a kernel is handed octets: with `auto on` they go in a little at a time.
         piece = text[:AT_ONCE] if session.auto else text
@@ -102,7 +100,7 @@ def send(session: Session, rest: str) -> None:
 
 def recv(session: Session, rest: str) -> None:
     """recv(): the program reads what has come, and it must be what was sent."""
-    play, socket = _socket(session)
+    play, socket = socket_of(session)
     if socket.told_of_end:
         raise CommandError("the program was told already that the connection is gone", "`server close` lets go of it")
     server = play.connection.conversation.server.best
@@ -129,14 +127,14 @@ def recv(session: Session, rest: str) -> None:
 
 def shutdown(session: Session, rest: str) -> None:
     """shutdown(SHUT_WR): nothing more to send; reading goes on (RFC 9293 §3.10.4)."""
-    play, socket = _socket(session)
+    play, socket = socket_of(session)
     _code(session, play, "shutdown()")
     socket.shutdown()
 
 
 def close(session: Session, rest: str) -> None:
     """close(): the program lets go of the connection."""
-    play, socket = _socket(session)
+    play, socket = socket_of(session)
     _code(session, play, "close()")
     play.socket = None  # its kernel lets go of it, whatever the document says of such a call
     socket.close()
@@ -144,7 +142,7 @@ def close(session: Session, rest: str) -> None:
 
 def abort(session: Session, rest: str) -> None:
     """A reset (RFC 9293 §3.10.5)."""
-    play, socket = _socket(session)
+    play, socket = socket_of(session)
     _code(session, play, "abort()")
     play.socket = None
     socket.abort()
@@ -178,7 +176,8 @@ def _told(session: Session) -> Play:
     return play
 
 
-def _socket(session: Session) -> tuple[Play, Socket]:
+def socket_of(session: Session) -> tuple[Play, Socket]:
+    """The connection in hand, and its program's socket. Raises CommandError where it has none."""
     _agent(session)
     play = _told(session)
     if play.socket is None:
