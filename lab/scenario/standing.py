@@ -56,11 +56,10 @@ def stood(conversation: Conversation, now: float, *, name: str, iss: Seq, word: 
     """
     server = conversation.server
     best = server.best
-    mine, theirs = conversation.peer_isn, conversation.server_isn
     return Standing(
         connection=name,
-        lab=_end(conversation.peer, mine, theirs),
-        server=_end(best.endpoint, theirs, mine),
+        lab=_end(conversation.peer),
+        server=_end(best.endpoint),
         kernel=word.state,
         info=word.info,
         objection=word.objection,
@@ -84,17 +83,16 @@ def _kernel(bench: Bench, connection: Connection) -> tuple[State | None, dict[st
     return state, info or {}
 
 
-def _end(end: Endpoint, own: Seq | None, other: Seq | None) -> End:
-    """The end's variables counted from the SYNs. `own` is its first number, `other` the other end's."""
+def _end(end: Endpoint) -> End:
+    """The end's variables, counted from the SYNs that it knows: the other end may have begun another life since."""
     if end.state in NO_CONNECTION:
         return End(end.state)
-    sends = own is not None and end.iss is not None
-    takes = other is not None and end.irs is not None
+    iss, irs = end.iss, end.irs
     return End(
         state=end.state,
-        snd_una=near(end.snd_una.ahead_of(own)) if sends and own is not None else None,
-        snd_nxt=near(end.snd_nxt.ahead_of(own)) if sends and own is not None else None,
-        snd_wnd=end.snd_wnd if takes else None,
-        rcv_nxt=near(end.rcv_nxt.ahead_of(other)) if takes and other is not None else None,
-        rcv_wnd=end.rcv_wnd if sends else None,
+        snd_una=near(end.snd_una.ahead_of(iss)) if iss is not None else None,
+        snd_nxt=near(end.snd_nxt.ahead_of(iss)) if iss is not None else None,
+        snd_wnd=end.snd_wnd if irs is not None else None,
+        rcv_nxt=near(end.rcv_nxt.ahead_of(irs)) if irs is not None else None,
+        rcv_wnd=end.rcv_wnd if iss is not None else None,
     )

@@ -17,6 +17,7 @@ from lab.explore.commands.table import COMMANDS
 from lab.explore.errors import CommandError
 from lab.report.text import seconds
 from lab.scenario.record import DELAYED, LOST, Packet, Verdict
+from lab.tcp.state import State
 from lab.tcp.world import RETRANSMISSION
 from lab.testbed.sandbox import Sandboxes
 from lab.wire.link import Captured
@@ -705,6 +706,16 @@ def test_layers_counts_time_and_connections_as_the_session_does(hand: Hand) -> N
     shown = [e for e in hand.session.bench.timeline if isinstance(e, Packet)][-1]
     assert f"{seconds(shown.time)} " in hand.look("layers")
     assert "connection B" in hand.look("layers")
+
+
+def test_an_end_counts_from_the_syns_that_it_knows(hand: Hand) -> None:
+    """Our end stands in TIME-WAIT, with the numbers of the old life; the server has begun another with our SYN."""
+    hand.do("syn", "ack", "server accept", "fin", "server close", "ack")
+    where = hand.do("syn").standing
+    assert where is not None
+    lab, server = where.lab, where.server
+    assert (lab.state, lab.snd_nxt, lab.rcv_nxt) == (State.TIME_WAIT, 2, 2)
+    assert (server.state, server.snd_nxt, server.rcv_nxt) == (State.SYN_RECEIVED, 1, 1)
 
 
 # What the server's program may do
