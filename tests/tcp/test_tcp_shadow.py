@@ -653,11 +653,22 @@ def test_a_segment_that_a_stack_has_no_key_for_or_cannot_read_may_be_dropped(raw
         assert answered.server.settle(0.0) is None
         assert answered.server.could_be_in(State.SYN_RECEIVED, 0.0)
         assert not answered.server.could_be_in(State.LISTEN, 0.0)
+        assert "rfc9293" not in [w.endpoint.profile.name for w in talk.server.worlds], "the plain text drops none"
         # Whoever drops it answers what is not signed.
         talk.peer_sends(Segment(SYN, X), 0.1)
         missing = talk.server.settle(0.1)
         assert missing is not None
         assert missing.field == "silence"
+
+
+@pytest.mark.parametrize("raw", [SIGNED, AUTHENTICATED, BROKEN])
+def test_the_plain_text_drops_nothing_for_its_options(raw: bytes) -> None:
+    talk = Conversation((RFC9293,))
+    talk.server.listen()
+    talk.peer_sends(Segment(SYN, X, options=raw), 0.0)
+    missing = talk.server.settle(0.0)
+    assert missing is not None
+    assert missing.field == "silence"
 
 
 def test_a_wrong_answer_to_what_may_be_dropped_is_found_out() -> None:
