@@ -18,6 +18,8 @@ from lab.websocket.dialogue import Dialogue, Owed, Seen, State
 
 MOST_HELD = 2**20
 """Octets out of order that are kept of one stream."""
+MOST_ANSWERS = 5
+"""What is kept of a server that goes on talking unasked."""
 
 
 @dataclass(slots=True)
@@ -72,6 +74,10 @@ class Web:
     theirs: Stream = field(default_factory=Stream)
     seen: deque[Seen] = field(default_factory=lambda: deque(maxlen=1000))
     """What the server has said that nobody has looked at."""
+    answers: deque[tuple[int, Seen]] = field(default_factory=lambda: deque(maxlen=MOST_ANSWERS))
+    """What it has said since we said something last, each with the number of the packet that completed it."""
+    ended: int = 0
+    """The packet that ended its stream, where that came since as well; otherwise 0."""
 
     @property
     def state(self) -> State:
@@ -93,6 +99,8 @@ class Web:
         # Whether the server has taken our last segment is sometimes told by its answer alone.
         if data := self.ours.takes(packet, reached) if packet.sender == "peer" else self.ours.more(reached):
             self.dialogue.client_sends(data, packet.time)
+            self.answers.clear()
+            self.ended = 0
         if packet.sender == "peer":
             if self.ours.ended or RST in segment.flags:
                 self.dialogue.client_ends(packet.time, reset=RST in segment.flags)
@@ -100,9 +108,11 @@ class Web:
         if data := self.theirs.takes(packet):
             for seen in self.dialogue.server_sends(data, packet.time):
                 self.seen.append(seen)
+                self.answers.append((packet.number, seen))
                 if seen.finding is not None:
                     objects(seen.finding)
         if (self.theirs.ended or RST in segment.flags) and not self.dialogue.server_ended:
+            self.ended = packet.number
             finding = self.dialogue.server_ends(packet.time, reset=RST in segment.flags)
             if finding is not None:
                 objects(finding)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lab.explore.commands.answers import answers
 from lab.explore.commands.numbers import whole
 from lab.explore.commands.program import socket_of
 from lab.explore.commands.segments import octets_of
@@ -64,6 +65,7 @@ def why(page: Page, rest: str) -> list[Line]:
     if wrong:  # whatever it meant by that, it is not what the documents have
         lines += problem_lines(wrong[0], session.result(), width=min(page.width, 100), glyphs=glyphs)
         return lines
+    lines += answers(play.web, page.width)
     if not best.why:
         return [*lines, *wrapped("Nothing has come yet that it had to decide about.", page.width)]
     lines += wrapped(f"In its words: {best.why}.", page.width, style="head")
