@@ -82,7 +82,19 @@ def _owes(session: Session, play: Play) -> bool:
         return False
     end = play.connection.conversation.server.best.endpoint
     # As long as we have not acknowledged what it said before, Nagle's algorithm may hold back the rest.
-    return end.snd_nxt == end.snd_una and end.snd_wnd >= ROOM and end.state in (State.ESTABLISHED, State.CLOSE_WAIT)
+    held = end.snd_nxt != end.snd_una and not _only_its_fin(play)
+    return not held and end.snd_wnd >= ROOM and end.state in (State.ESTABLISHED, State.CLOSE_WAIT)
+
+
+def _only_its_fin(play: Play) -> bool:
+    """Whether the server has said its Close, and all that it still owes is the end of TCP (RFC 6455 §7.1.1).
+
+    Nagle's algorithm holds back text (RFC 9293 §3.7.4), and a congestion window has room for one segment at least, even
+    after a loss (RFC 5681 §3.1).
+    """
+    end = play.connection.conversation.server.best.endpoint
+    said = play.web is not None and play.web.dialogue.server_close is not None
+    return said and end.snd_nxt.ahead_of(end.snd_una) < end.send_mss
 
 
 def _object(session: Session, play: Play, finding: Finding, witness: str = "model") -> None:

@@ -138,6 +138,18 @@ def test_a_broken_websocket_server_is_found_out(against: Against, broken: str, l
         assert result.problems[0].section.startswith("RFC 6455")
 
 
+@pytest.mark.parametrize("broken", ["never_closes_tcp", "waits_for_fin"])
+@pytest.mark.parametrize("more", [(), ("ack",)])
+def test_a_server_that_does_not_close_tcp_is_found_out(against: Against, broken: str, more: tuple[str, ...]) -> None:
+    """Both Closes were sent: it owes a FIN, which Nagle's algorithm does not hold back (RFC 9293 §3.7.4)."""
+    with against(websocket_entry_point(broken)) as hand:
+        hand.do("ws open", "ack", "ws close 1000", *more)
+        result = hand.end()
+        (problem,) = result.problems
+        assert (problem.verdict, problem.field, problem.section) == (Verdict.VIOLATES, "silence", "RFC 6455 §5.5.1")
+        assert problem.expected == "to close the TCP connection, now that both Close frames are sent"
+
+
 def test_a_handshake_that_is_wrong(against: Against) -> None:
     with against(websocket_entry_point("garbage_for_http")) as hand:
         step = hand.do("ws open")
