@@ -61,7 +61,7 @@ def explore(wanted: Wanted) -> int:
         seed = secrets.randbelow(2**32) if wanted.seed is None else wanted.seed
 
         def begin(name: str) -> Session:
-            return Session(ground.fresh(), ground.family, seed=seed, name=name)
+            return Session(ground.fresh(), ground.family, seed=seed, name=name, echoing=ground.echoing)
 
         panel = lesson is None and not wanted.brief
         led = partial(Tutor, lesson) if lesson else None

@@ -160,7 +160,8 @@ Echoes = Annotated[
     typer.Option(
         "--echo",
         envvar="LAB_ECHO",
-        help="target, --served-by: this WebSocket server sends each message back, so play the stories that need it.",
+        help="target, --served-by: this WebSocket server sends each message back, so play the stories that need it. "
+        "`lab explore` holds it to that: a message that does not come back as it was sent is a violation.",
         rich_help_panel=WHERE,
     ),
 ]

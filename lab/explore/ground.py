@@ -12,6 +12,8 @@ from lab.testbed.host import Host
 from lab.testbed.sandbox import Sandboxes
 from lab.testbed.target import Target
 
+_ECHOING = frozenset({"/echo", "/members"})
+"""Where the lab's own test server sends each message back."""
 _NAMES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 
 
@@ -48,6 +50,11 @@ class Ground:
             )
         return testbed
 
+    @property
+    def echoing(self) -> frozenset[str] | None:
+        """Paths where the WebSocket server is known to send each message back; None for all of them."""
+        return echoing(own=self.kind != "target" and "serve" not in self.options, told=self.options.get("echoes"))
+
     def leave(self) -> None:
         """Give back what is open."""
         if self._open is not None:
@@ -63,3 +70,8 @@ class Ground:
         self.leave()
         if self._sandboxes is not None:
             self._sandboxes.close()
+
+
+def echoing(*, own: bool, told: bool | None) -> frozenset[str] | None:
+    """The same of the lab's `own` server, or of another of which it was `told` that it echoes."""
+    return _ECHOING if own else None if told else frozenset()

@@ -90,12 +90,17 @@ class Session:
         *,
         seed: int,
         name: str = NAME,
+        echoing: frozenset[str] | None = frozenset(),
     ) -> None:
-        """`seed` chooses ports and initial numbers. `name` is what it is called in reports and files."""
+        """`seed` chooses ports and initial numbers. `name` is what it is called in reports and files.
+
+        `echoing`: paths where its WebSocket server is known to send each message back, None for all of them.
+        """
         self.name = name
         self.testbed = testbed
         self.family: Family = family
         self.seed = seed
+        self.echoing = echoing
         self.bench = Bench(
             testbed,
             family,

@@ -15,6 +15,7 @@ from lab.scenario.server import Site
 from lab.tcp.segment import FIN, RST, SYN
 from lab.tcp.world import Finding
 from lab.websocket.dialogue import Dialogue, Owed, Seen, State
+from lab.websocket.echo import Echo
 
 MOST_HELD = 2**20
 """Octets out of order that are kept of one stream."""
@@ -69,6 +70,8 @@ class Web:
     """What was said of WebSocket on one connection."""
 
     site: Site
+    echoing: frozenset[str] | None = frozenset()
+    """Paths where the server is known to send each message back; None for all of them."""
     dialogue: Dialogue = field(default_factory=Dialogue)
     ours: Stream = field(default_factory=Stream)
     theirs: Stream = field(default_factory=Stream)
@@ -99,6 +102,8 @@ class Web:
         # Whether the server has taken our last segment is sometimes told by its answer alone.
         if data := self.ours.takes(packet, reached) if packet.sender == "peer" else self.ours.more(reached):
             self.dialogue.client_sends(data, packet.time)
+            if self.dialogue.response is None and self._is_echoing():
+                self.dialogue.echo = Echo()
             self.answers.clear()
             self.ended = 0
         if packet.sender == "peer":
@@ -116,3 +121,8 @@ class Web:
             finding = self.dialogue.server_ends(packet.time, reset=RST in segment.flags)
             if finding is not None:
                 objects(finding)
+
+    def _is_echoing(self) -> bool:
+        """Whether what was asked for is known to send each message back."""
+        asked = self.dialogue.request
+        return asked is not None and (self.echoing is None or asked.target.partition("?")[0] in self.echoing)

@@ -19,6 +19,7 @@ from typing import Literal
 
 from lab.tcp.world import Finding
 from lab.websocket import codes
+from lab.websocket.echo import Echo, brief
 from lab.websocket.frames import FrameReader, Opcode, ReadFrame, close_body, first_look, is_control, opcode_name, show
 from lab.websocket.handshake import Request, judge, parse_extensions, parse_request
 from lab.websocket.http import Body, Response, ResponseReader
@@ -84,7 +85,7 @@ class Broken:
 class Owed:
     """What the server has to do next, as soon as it can."""
 
-    kind: Literal["response", "pong", "close", "tcp close"]
+    kind: Literal["response", "pong", "echo", "close", "tcp close"]
     since: float
     what: str
     section: str
@@ -134,6 +135,8 @@ class Dialogue:
         self.server_close: ReadFrame | None = None
         self.server_ended: Literal["", "fin", "reset"] = ""
         self.client_ended = False
+        self.echo: Echo | None = None
+        """Whoever knows that the server sends each message back sets one before the first message."""
 
         self._kept = 0
         self._head = bytearray()
@@ -172,6 +175,11 @@ class Dialogue:
         if self.client_close or self.server_close or self._failed:
             return State.CLOSING
         return State.OPEN
+
+    @property
+    def _as_it_is(self) -> bool:
+        """Whether the client's messages are what their frames carry, and went out in their time (RFC 6455 §4.1, §9)."""
+        return not self._early and not self._client_rules.extensions
 
     @property
     def _failed(self) -> bool:
@@ -237,6 +245,8 @@ class Dialogue:
         opcode = read.frame.opcode
         size = len(message[1]) if message else max(len(read.frame.payload), self._client_rules.size)
         self._large = self._large or size >= LARGE
+        if message is not None and where == "before" and self.echo is not None and self._as_it_is:
+            self.echo.sends(message, now, certain=not self._large and self.broken is None)
         if message is not None and message[1]:
             mark = _mark(message)
             if where == "before":
@@ -310,6 +320,9 @@ class Dialogue:
             said = show(Opcode.PING, pings[-1].payload) or "nothing"
             what = f"a Pong with the payload of the latest Ping, {said}" + self._strange_pong
             debts.append(Owed("pong", pings[-1].since, what, "RFC 6455 §5.5.2"))
+        if self.echo is not None and (awaited := self.echo.owed) and not self.server_close:
+            what = f"the echo of {brief(awaited.message)}"
+            debts.append(Owed("echo", awaited.since, what, "RFC 6455 §6.1"))
         if self.client_close:
             debts.append(Owed("close", self._closes[0], "a Close in answer to the client's", "RFC 6455 §5.5.1"))
         return debts
@@ -393,7 +406,8 @@ class Dialogue:
         if not is_control(opcode):
             if message is not None:
                 self._keep(message)
-                finding = finding or self._echo(message)
+                echoed = self._echo(message)
+                finding = finding or echoed
         elif opcode == Opcode.PONG:
             late, said = self._pong(read.frame.payload)
             finding, note = finding or late, note or said
@@ -423,11 +437,11 @@ class Dialogue:
         return Finding("opcode", "no more frames", name, message, "RFC 6455 §5.5.1")
 
     def _echo(self, message: Message) -> Finding | None:
-        """A message of the client's that should have been dropped, and comes back."""
+        """A message of the client's that should have been dropped, and comes back; or an echo that is none."""
         mark = _mark(message) if message[1] else b""
         where = self._sent_behind.get(mark)
         if where is None or mark in self._sent_before:
-            return None
+            return self.echo.comes(message) if self.echo is not None else None
         return self._processed("payload", show(*message), where)
 
     def _pong(self, payload: bytes) -> tuple[Finding | None, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.explore.errors import CommandError
+from lab.explore.ground import echoing
 from lab.explore.session import Session, Step
 from lab.explore.shell import Shell
 from lab.report.terminal import Screen
@@ -41,7 +42,9 @@ class Hand:
         serve: str | None = None,
         path: Sequence[str] = (),
         sysctls: dict[str, str] | None = None,
+        echoes: bool = False,
     ) -> None:
+        """`echoes`: the server of `serve` was said to send each message back."""
         self.screen = Screen(width=width)
         self.paper = io.StringIO()
         self.screen.console.file = self.paper
@@ -49,7 +52,8 @@ class Hand:
 
         def begin(name: str) -> Session:
             self.grounds += 1
-            return Session(sandboxes.make(serve=serve, path=path, sysctls=sysctls), family, seed=seed, name=name)
+            testbed = sandboxes.make(serve=serve, path=path, sysctls=sysctls)
+            return Session(testbed, family, seed=seed, name=name, echoing=echoing(own=serve is None, told=echoes))
 
         self.shell = Shell(begin, self.screen, panel=panel, out=out)
         self.out = out

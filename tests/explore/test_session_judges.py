@@ -150,6 +150,46 @@ def test_a_server_that_does_not_close_tcp_is_found_out(against: Against, broken:
         assert problem.expected == "to close the TCP connection, now that both Close frames are sent"
 
 
+FRAGMENTS = ('ws text "one" more', 'ws continuation "two" more', 'ws continuation "three"')
+
+
+@pytest.mark.parametrize(
+    ("broken", "lines", "problem"),
+    [
+        ("fragments_reversed", FRAGMENTS, ("payload", 'TEXT "onetwothree"', 'TEXT "threetwoone"')),
+        ("middle_fragment_lost", FRAGMENTS, ("payload", 'TEXT "onetwothree"', 'TEXT "onethree"')),
+        ("fragments_sent_back_as_messages", FRAGMENTS, ("payload", 'TEXT "onetwothree"', 'TEXT "one"')),
+        ("text_comes_back_binary", ('ws text "hello"',), ("opcode", 'TEXT "hello"', "BINARY 0x68656c6c6f")),
+        ("echo_one_behind", ('ws text "hello"',), ("silence", 'the echo of TEXT "hello"', "nothing")),
+        ("messages_never_end", ('ws binary "hi"', "ack"), ("silence", "the echo of BINARY 0x6869", "nothing")),
+    ],
+)
+def test_an_echo_that_was_promised(
+    sandboxes: Sandboxes, tmp_path: Path, broken: str, lines: tuple[str, ...], problem: tuple[str, str, str]
+) -> None:
+    serve = websocket_entry_point(broken)
+    with Hand(sandboxes, tmp_path, serve=serve, path=[str(BROKEN)], echoes=True) as hand:
+        hand.do("ws open", "ack", *lines)
+        (found,) = hand.end().problems
+        assert (found.verdict, found.section) == (Verdict.VIOLATES, "RFC 6455 §6.1")
+        assert (found.field, found.expected, found.observed) == problem
+    with Hand(sandboxes, tmp_path, serve=serve, path=[str(BROKEN)]) as hand:
+        hand.do("ws open", "ack", *lines)
+        assert hand.end().problems == [], "nobody has promised anything"
+
+
+def test_an_honest_echo_is_believed(sandboxes: Sandboxes, tmp_path: Path) -> None:
+    from websocket_breakages import HONEST
+
+    lines = (*FRAGMENTS, 'ws binary "hello"', 'ws text b""', 'ws text "a" more', 'ws ping "p"', 'ws continuation "b"')
+    for name in HONEST:
+        serve = websocket_entry_point(name)
+        with Hand(sandboxes, tmp_path, serve=serve, path=[str(BROKEN)], echoes=True) as hand:
+            hand.do("ws open", *lines, r'ws text b"\xff"')
+            result = hand.end()
+            assert result.verdict in FINE, (name, result.problems)
+
+
 def test_a_handshake_that_is_wrong(against: Against) -> None:
     with against(websocket_entry_point("garbage_for_http")) as hand:
         step = hand.do("ws open")

@@ -101,7 +101,7 @@ def to_service(session: Session, play: Play, path: str) -> None:
     session.scribe.visits(known.resource)
     session.bench.turn_to(play.connection, known.port)
     session.scribe.turns(play, "site")
-    play.web = Web(known)
+    play.web = Web(known, session.echoing)
 
 
 def home(session: Session) -> str:
