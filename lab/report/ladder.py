@@ -172,7 +172,7 @@ class GrowingLadder:
         lines: list[Line] = [_columns(shape, result)] if self._width not in (0, shape.width) else []
         self._width = shape.width
         for entry in entries:
-            if beside_the_point(entry, result) and not _was_meant(entry):
+            if beside_the_point(entry, result):
                 continue
             if self._pauses and self._last is not None and entry.time - self._last >= PAUSE:
                 lines.append(_pause(shape, entry.time - self._last))
@@ -200,14 +200,6 @@ class GrowingLadder:
             ack=len("ack 10") if wide else 0,
             carried=carried(result, only=speak, right=self._right) if self._read is None else self._read,
         )
-
-
-def _was_meant(entry: Packet | Call) -> bool:
-    """Whether it is a frame that is no TCP and not address resolution either: whoever plays by hand has sent it, or
-    the server has answered.
-    """
-    resolves = ("ARP", "neighbour")
-    return isinstance(entry, Packet) and entry.segment is None and not entry.summary.startswith(resolves)
 
 
 def heading(result: Result, *, width: int = 80, glyphs: Glyphs = UNICODE, verdict_too: bool = True) -> list[Line]:

@@ -31,10 +31,10 @@ class Repeats:
 
 
 def beside_the_point(entry: Packet | Call, result: Result) -> bool:
-    """Whether it is a frame that is not TCP, or a fence of the lab's, from one of the two ends, in order."""
+    """Whether it is a frame that is not TCP and that nobody meant, or a fence of the lab's, in order."""
     if not isinstance(entry, Packet) or entry.sender in ("kernel", "other"):
         return False
-    if entry.segment is not None and not entry.note.startswith("fence"):
+    if entry.meant or (entry.segment is not None and not entry.note.startswith("fence")):
         return False
     return not failures_of(entry, result)
 

@@ -128,6 +128,8 @@ class Bench:
         """Ends of the lab's that answer by themselves, whatever the script waits for."""
         self.others = False
         """Whether what the server sends us besides TCP is put on record as well."""
+        self._resolves = False
+        """Whether a frame of address resolution was sent on purpose, so that its answer is one of those."""
         self.silence = ""
         self._passed = 0
         self._frames = 0
@@ -253,7 +255,8 @@ class Bench:
             self._stand(packet, connection)
             connection.last_heard = packet if arrives else connection.last_heard
         else:
-            packet.summary, packet.note = _summary(decoded), note
+            packet.summary, packet.note, packet.meant = _summary(decoded), note, True
+            self._resolves = self._resolves or not isinstance(decoded, OtherFrame)
         self._note(packet)
         self._take(answers[crossed:])
         self.pump()
@@ -281,6 +284,7 @@ class Bench:
         """A frame that never arrives: our end has sent it, the server hears nothing, the capture shows it leaving."""
         packet = self._record(frame, time.time(), self.now(), "peer")
         packet.note = note or LOST
+        packet.summary, packet.meant = _summary(decoded), not isinstance(decoded, TcpFrame)
         if isinstance(decoded, TcpFrame):
             connection.conversation.peer_sends(decoded.segment, self.now(), hurdle=NEVER_ARRIVES)
             packet.segment, packet.connection = decoded.segment, connection.name
@@ -377,11 +381,16 @@ class Bench:
             self._note(said)
 
     def _take_other(self, one: Captured, decoded: Decoded) -> None:
-        """A frame of the server's that is no TCP, for who wants to see it: an ICMP message to us, say."""
+        """A frame of the server's that is no TCP, for who wants to see it: an ICMP message to us, say.
+
+        That it resolves an address is an answer where somebody has asked by hand.
+        """
         ours = isinstance(decoded, OtherFrame) and self.peer_address in decoded.summary
+        if self._resolves and isinstance(decoded, ArpReply | NeighbourAdvertisement):
+            ours = self.server_address in (decoded.source, decoded.target)
         if self.others and ours and not one.outgoing:
             packet = self._record(one.frame, one.timestamp, max(0.0, one.timestamp - self._began), "server")
-            packet.summary = _summary(decoded)
+            packet.summary, packet.meant = _summary(decoded), True
             self._note(packet)
 
     def _take_tcp(self, one: Captured, frame: TcpFrame) -> None:

@@ -67,6 +67,8 @@ class Packet:
     """A word for the ladder: "retransmission", "delayed ACK", "third segment" …; mostly empty."""
     problem: int | None = None
     """Index in the run's problems of the check that failed on this packet."""
+    meant: bool = False
+    """Whether it is drawn though it is no TCP: it was sent on purpose, or the server answers such a one."""
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import select
 import time
 from collections.abc import Iterator
@@ -601,6 +602,17 @@ def test_what_repeats_itself_meanwhile_is_drawn_once(hand: Hand) -> None:
 
 def told(text: str) -> str:
     return " ".join(text.split())
+
+
+def test_what_is_no_tcp_is_drawn_and_counted_as_the_persons_own(hand: Hand) -> None:
+    hand.do("syn", "ack", "send ARP()", "send IP()/ICMP()", 'send IP()/UDP(dport=9)/b"x"', "lose next", "send ARP()")
+    drawn = [line for line in hand.text.splitlines() if "··" in line]
+    said = ("ARP who has", "ARP 198.51.100.1 is at", "IPv4 ICMP echo request", "IPv4 ICMP echo reply", "IPv4 UDP")
+    for line, text in zip(drawn, (*said, "IPv4 ICMP destination unreachable", "ARP who has"), strict=True):
+        assert text in line
+    assert hand.look("ladder").count("··") == 2 * len(drawn)
+    hand.end()
+    assert re.search(r"7 steps, 10 packets( \(and \d+ of the lab's own probes and address resolution\))?, ", hand.text)
 
 
 def test_why_names_what_the_server_answered_and_what_it_said(hand: Hand) -> None:
