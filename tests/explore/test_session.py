@@ -500,6 +500,32 @@ def test_every_command_has_its_help(hand: Hand) -> None:
         assert name in hand.look(f"help {name}")
 
 
+def test_help_on_a_word_that_means_one_command_explains_it(hand: Hand) -> None:
+    for word in ("lose", "delay"):
+        assert hand.look(f"help {word}") == hand.look(f"help {word} next")
+    assert "`repeat last` sends it again" in told(hand.look("help lose"))
+
+
+def test_help_writes_a_call_as_it_is(hand: Hand) -> None:
+    assert "\nclose().\n" in hand.look("help server close")
+    assert "\naccept(): take the next connection that stands.\n" in hand.look("help server accept")
+    assert "\nA bare ACK of all that has come.\n" in hand.look("help ack")
+
+
+def test_predict_knows_what_repeat_would_send(hand: Hand) -> None:
+    assert "nothing was sent on this connection yet" in hand.refused("predict repeat last")
+    hand.do(*OPEN, 'data "hello"')
+    for line, sent in (
+        ("repeat last", "PSH+ACK seq 1 ack 1 len 5"),
+        ("repeat", "PSH+ACK seq 1"),
+        ("repeat 1", "SYN seq 0"),
+    ):
+        shown = told(hand.look(f"predict {line}"))
+        assert shown.startswith(f"if you sent ► {sent}"), shown
+        assert "◄ ACK" in shown
+    assert "9 is no segment of ours on this connection" in hand.refused("predict repeat 9")
+
+
 def test_a_call_that_fails_is_said_in_a_sentence(hand: Hand) -> None:
     hand.do(*OPEN, "server shutdown")
     for line in ("server shutdown", 'server send "x"'):

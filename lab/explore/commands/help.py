@@ -15,6 +15,8 @@ def told(rest: str, width: int, *, lesson: bool = False) -> list[Line]:
         return _everything(width, lesson)
     words = rest.strip().lower()
     some = [command for name, command in COMMANDS.items() if name.startswith(words + " ")]
+    if len(some) == 1 and words not in COMMANDS:  # `lose` can only mean `lose next`
+        return _in_full(some[0], width)
     if some and words not in COMMANDS:
         return [line for command in some for line in _one_line(command, width)]
     command, behind = find(rest.strip())
@@ -51,7 +53,8 @@ def _one_line(command: Command, width: int) -> list[Line]:
 
 def _in_full(command: Command, width: int) -> list[Line]:
     lines: list[Line] = [[(f"{command.name} {command.usage}".rstrip(), "peer")], []]
-    lines += wrapped(command.says[0].upper() + command.says[1:] + ".", width)
+    says = command.says if "()" in command.says.split()[0] else command.says[0].upper() + command.says[1:]
+    lines += wrapped(f"{says}.", width)
     if command.more:
         lines += [[], *wrapped(command.more, width)]
     if command.examples:

@@ -254,6 +254,8 @@ def _imagined(session: Session, text: str) -> tuple[bytes, str]:
     segments.ready(session)
     if word in segments.PLAIN and not more.strip():
         frame = segments.frame_of(session, play, word)
+    elif word == "repeat":
+        frame = segments.sent_before(play, more).frame
     elif word == "data":
         from scapy.layers.inet import TCP
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lab.explore.errors import CommandError
 from lab.explore.play import Play
 from lab.explore.session import LATER, Session, opening
+from lab.scenario.record import Packet
 from lab.tcp.segment import ACK, FIN, PSH, RST, SYN, Flags, letters
 from lab.tcp.state import NO_CONNECTION
 
@@ -105,6 +106,12 @@ def replay(session: Session, rest: str) -> None:
 def repeat(session: Session, rest: str) -> None:
     """The same segment again: the last that we sent on this connection, or the one with that number."""
     play = ready(session)
+    chosen = sent_before(play, rest)
+    session.put(play, chosen.frame, code=play.codes[chosen.number], note="repeated")
+
+
+def sent_before(play: Play, rest: str) -> Packet:
+    """The segment of ours that `repeat` means: `last`, or a number. Raises CommandError."""
     word = rest.strip().removeprefix("last").strip()
     if not play.sent:
         raise CommandError("nothing was sent on this connection yet", "`syn` begins it")
@@ -115,7 +122,7 @@ def repeat(session: Session, rest: str) -> None:
             numbers = ", ".join(str(packet.number) for packet in play.sent[-8:])
             raise CommandError(f"{word} is no segment of ours on this connection", f"ours are {numbers}")
         chosen = found[0]
-    session.put(play, chosen.frame, code=play.codes[chosen.number], note="repeated")
+    return chosen
 
 
 # What is common to them

@@ -243,7 +243,7 @@ GROUPS: tuple[Group, ...] = (
                 "what would come back, without sending",
                 look=looks.predict_,
                 examples=("predict fin", 'predict TCP(flags="S", seq=x+7)'),
-                words=("syn", "ack", "data", "fin", "rst", "TCP("),
+                words=("syn", "ack", "data", "fin", "rst", "repeat", "TCP("),
                 more="Each way in which a server that is still possible may answer, and who would answer so: "
                 "rfc9293 is "
                 "the document's plain text, mitigated what RFC 5961 permits, linux that kernel as it is set here (and "

@@ -285,10 +285,13 @@ def _tcp_option(where: str, kind: Any, data: Any, at: int) -> tuple[str | int, A
         if kind == "MD5":  # Scapy would fill it up
             return 19, b""
         return kind, b""
+    bits = _OPTION_BITS[kind]
+    if isinstance(data, str) and bits:  # octets, which are a fault to try out, are meant
+        one = "a number" if len(bits) == 1 else f"{len(bits)} numbers"
+        raise ExpressionError(f'{name} takes {one}, or octets in b"…", not {_kind(data)}', at)
     if isinstance(data, bytes | str):
         given = _option_octets(name, data, at)
         return (19, given) if kind == "MD5" else (kind, given)
-    bits = _OPTION_BITS[kind]
     if kind in ("MD5", "AO") or bits == ():
         takes = "no value: write None" if bits == () else 'octets: write b"…"'
         raise ExpressionError(f"{name} takes {takes}", at)
