@@ -53,7 +53,8 @@ LABEL, SMALL, TINY = 13.0, 11.5, 11.0
 LEADING: Final = 15.0
 AGAIN: Final = "again"
 _WIDE: Final = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}"
-"""Between what stands on an arrow: blanks would be made one."""
+"""Between what stands on an arrow: blanks would be made one, and librsvg drops even these at the end of a piece, unless
+it is told to preserve them."""
 
 
 @dataclass(slots=True)
@@ -393,7 +394,7 @@ class _Picture:
         dim = f'<tspan class="dim">{quoted(tag)}</tspan>' if tag else ""
         lift = -9 if never_came(packet) else -6
         self.out.append(
-            f'<text x="0" y="{lift}" font-size="{_n(LABEL)}" text-anchor="middle">{dim}'
+            f'<text x="0" y="{lift}" font-size="{_n(LABEL)}" text-anchor="middle" xml:space="preserve">{dim}'
             f'<tspan class="b {style}">{quoted(first)}</tspan>'
             f'<tspan class="ink">{_WIDE}{quoted(numbers)}</tspan></text>'
         )

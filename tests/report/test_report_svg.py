@@ -164,6 +164,17 @@ def test_what_is_written(conforming: Result) -> None:
     assert not any("server is in" in t for t in found)  # a check that held says nothing new
 
 
+def test_what_stands_between_two_pieces_is_preserved(make_packet, conforming: Result) -> None:
+    """librsvg drops the blanks at a piece's edge, even those that do not break, unless it is told to preserve them."""
+    packets = [make_packet(n, n / 1000, "peer", "A", n, 1, connection="AB"[n % 2]) for n in range(1, 5)]
+    root = assert_tidy(svg(replace(conforming, timeline=packets)))
+    pieced = [text for text in root.iter(f"{SVG}text") if len(text) > 1]
+    assert len(pieced) == len(packets)
+    for text in pieced:
+        assert text.get("{http://www.w3.org/XML/1998/namespace}space") == "preserve"
+        assert "\n" not in "".join(text.itertext())
+
+
 def test_an_arrow_leaves_earlier_than_it_arrives(conforming: Result) -> None:
     turns = [float(t) for t in re.findall(r"rotate\(([-\d.]+)\)", svg(conforming))]
     assert [turn > 0 for turn in turns] == [True, False, True]  # y grows downward: the lab's lean to the right
