@@ -110,7 +110,7 @@ def ladder(
         glyphs=glyphs,
         width=width,
         times=width >= 72,
-        rules=width >= 100,
+        rules=width >= 100 and any(p.rule for p in packets),  # of a capture nobody knows them
         tags=max(map(len, names)) + 1 if len(names) > 1 else 0,
         number=max(2, len(str(max((p.number for p in packets), default=0)))),
         carried=carried(result),

@@ -78,6 +78,16 @@ def test_a_wide_ladder_tells_windows_and_rules(conforming: Result) -> None:
     assert syn.endswith("RFC 9293 §3.5")
 
 
+def test_a_wide_ladder_has_no_column_for_rules_that_nobody_knows(conforming: Result) -> None:
+    named = next(line for line in drawn(conforming, 120).splitlines() if line.endswith("rule"))
+    for packet in conforming.packets:
+        packet.rule = ""
+    without = drawn(conforming, 120)
+    assert "rule" not in without
+    header = next(line for line in without.splitlines() if "time" in line)
+    assert header.index("│ server") == named.index("│ server") + 20, "the arrows have the room"
+
+
 def test_frames_that_are_not_tcp_are_left_out_unless_asked_for(conforming: Result) -> None:
     assert "ARP" not in drawn(conforming)
     assert "ARP: who has 198.51.100.2?" in drawn(conforming, frames=True)
