@@ -70,7 +70,10 @@ def miss_websocket(session: Session, play: Play) -> None:
     if not _owes(session, play) or play.web is None:
         return
     late = [one for one in play.web.owed(now) if now - one.since >= PATIENCE]
-    if late:
+    # A server that believes in a loss may keep its FIN until its Close is acknowledged (RFC 5681 §3.1): its kernel
+    # knows whether the program has closed.
+    state = session.bench.ask_state(play.connection)
+    if late and state in (None, State.ESTABLISHED, State.CLOSE_WAIT):
         what = late[0].what
         message = f"the server owes {what} and has not sent it"
         _object(session, play, Finding("silence", what, "nothing", message, late[0].section), "websocket")
@@ -89,8 +92,7 @@ def _owes(session: Session, play: Play) -> bool:
 def _only_its_fin(play: Play) -> bool:
     """Whether the server has said its Close, and all that it still owes is the end of TCP (RFC 6455 §7.1.1).
 
-    Nagle's algorithm holds back text (RFC 9293 §3.7.4), and a congestion window has room for one segment at least, even
-    after a loss (RFC 5681 §3.1).
+    Nagle's algorithm holds back text alone (RFC 9293 §3.7.4).
     """
     end = play.connection.conversation.server.best.endpoint
     said = play.web is not None and play.web.dialogue.server_close is not None
@@ -100,4 +102,5 @@ def _only_its_fin(play: Play) -> bool:
 def _object(session: Session, play: Play, finding: Finding, witness: str = "model") -> None:
     play.missed = True  # said once: what comes behind it is missing as well
     bench = session.bench
+    bench.before_blame()
     bench.add(bench.problem_of(play.connection, finding, None, witness))
