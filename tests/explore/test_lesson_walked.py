@@ -14,7 +14,7 @@ from pupil import Pupil
 from lab.explore.lessons import LANGUAGES, NAMES
 from lab.explore.lessons.lesson import load
 from lab.report.text import columns
-from lab.scenario.record import Verdict
+from lab.scenario.record import Packet, Verdict
 from lab.testbed.sandbox import Sandboxes
 from lab.wire.errors import LinkError
 
@@ -324,6 +324,22 @@ def test_when_timers_have_run_out_the_person_is_told(take: Take) -> None:
         assert "`again` begins this part on a new one" in said
         assert pupil.walk.stage.id == "fin"
         pupil.types("again")
+        pupil.finishes()
+
+
+def test_a_repeat_that_nobody_draws_says_nothing_of_states(take: Take) -> None:
+    """The lesson itself has sent the SYN; the server repeats its answer while the person thinks."""
+    with take("three-way") as pupil:
+        pupil.comes_to("riding")
+        session = pupil.shell.session
+
+        def repeated() -> bool:
+            packets = [entry for entry in session.bench.timeline if isinstance(entry, Packet)]
+            return packets[-1].sender == "server" and packets[-1].note == "retransmission"
+
+        assert session.bench.wait_until(repeated, 10)
+        assert pupil.shell.overhear() == []
+        assert "SYN-RECEIVED" not in pupil.types("hint")
         pupil.finishes()
 
 

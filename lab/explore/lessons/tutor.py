@@ -92,9 +92,7 @@ class Tutor:
 
     def overheard(self, step: Step) -> None:
         """Take note of what came by itself."""
-        where = step.standing
-        states = (where.lab.state, where.server.state) if where is not None else None
-        if states != self._shown or step.problems:  # a repeat changes nothing, and is not drawn either
+        if _states(step) != self._shown or step.problems:  # a repeat changes nothing, and is not drawn either
             self.stands(self.shell.session, step)
         self.walk.overheard(step)
 
@@ -138,7 +136,7 @@ class Tutor:
         where = step.standing
         if where is None:
             return
-        self._shown = where.lab.state, where.server.state
+        self._shown = _states(step)
         glyphs = self.shell.screen.glyphs
         line: Line = [(f"{_MARGIN}lab ", "dim"), (str(where.lab.state), "peer"), ("  server ", "dim")]
         line.append((str(where.server.state), "server"))
@@ -164,7 +162,15 @@ class Tutor:
         if lines := self.told(shell.screen.width):
             shell.show([*lines, []])
         shell.show([[("> ", "dim"), (line, "dim")]])
-        return shell.act(line)
+        step = shell.act(line)
+        self._shown = _states(step)  # what is asked next begins with them
+        return step
+
+
+def _states(step: Step) -> tuple[State, State] | None:
+    """Where both ends stand, as far as anybody can say."""
+    where = step.standing
+    return (where.lab.state, where.server.state) if where is not None else None
 
 
 def _drawn(kind: Kind, text: str, *, width: int, glyphs: Glyphs) -> list[Line]:
