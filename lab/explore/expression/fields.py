@@ -286,7 +286,8 @@ def _tcp_option(where: str, kind: Any, data: Any, at: int) -> tuple[str | int, A
             return 19, b""
         return kind, b""
     bits = _OPTION_BITS[kind]
-    if isinstance(data, str) and bits:  # octets, which are a fault to try out, are meant
+    if isinstance(data, str) and bits and 8 * len(data.encode(errors="replace")) != sum(bits):
+        # Whoever means a length that is wrong, a fault to try out, says so in octets.
         one = "a number" if len(bits) == 1 else f"{len(bits)} numbers"
         raise ExpressionError(f'{name} takes {one}, or octets in b"…", not {_kind(data)}', at)
     if isinstance(data, bytes | str):
