@@ -54,6 +54,17 @@ def test_a_file_and_a_pipe_show_the_same(tmp_path: Path) -> None:
     assert len(shown[0]) > len(RUNGS)
 
 
+def test_an_echo_is_owed_where_it_was_promised(tmp_path: Path) -> None:
+    typed = 'ws open\nack\nws text "hello"\nack\nws close 1000\nack\n'
+    broken = f"{BROKEN / 'websocket_servers.py'}:broken_text_comes_back_binary"
+    assert explore("--served-by", broken, typed=typed, out=tmp_path).returncode == 0
+    done = explore("--served-by", broken, "--echo", typed=typed, out=tmp_path)
+    assert done.returncode == 1
+    assert 'expected TEXT "hello"    observed BINARY 0x68656c6c6f' in done.stdout
+    assert "✗ violates" in done.stdout
+    assert explore(typed=typed, out=tmp_path).returncode == 0, "the lab's own server echoes"
+
+
 def test_brief_leaves_the_ladder(tmp_path: Path) -> None:
     whole, brief = explore(typed=SCRIPT, out=tmp_path), explore("--brief", typed=SCRIPT, out=tmp_path)
     assert ladder(whole.stdout) == ladder(brief.stdout)
