@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,9 +56,19 @@ def is_gone(pid: int) -> bool:
     return state in "ZX"
 
 
+_held: deque[int] = deque()
+_MOST_HELD = 40
+
+
 def namespace_of(pid: int) -> str:
-    """The network namespace of a process."""
-    return str(Path(f"/proc/{pid}/ns/net").readlink())
+    """The network namespace of a process.
+
+    It is held on to for a while, so that the kernel gives its number to no other one, of another test perhaps.
+    """
+    _held.append(os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+    if len(_held) > _MOST_HELD:
+        os.close(_held.popleft())
+    return f"net:[{os.fstat(_held[-1]).st_ino}]"
 
 
 def in_use(namespaces: set[str]) -> set[str]:
