@@ -186,12 +186,11 @@ def count(number: int, thing: str, things: str = "") -> str:
 
 def seconds(value: float) -> str:
     """A length of time in at most seven columns, three figures: "0.21 ms", "40.3 ms", "1.02 s", "61 s"."""
-    size = abs(value)
-    if size < 0.01:
-        return f"{value * 1e3:.2f} ms"
-    if size < 1:
-        return f"{value * 1e3:.1f} ms" if size < 0.1 else f"{value * 1e3:.0f} ms"
-    return f"{value:.2f} s" if size < 10 else f"{value:.1f} s" if size < 100 else f"{value:.0f} s"
+    size = abs(value)  # compared with what rounds up to a figure more
+    if size < 0.9995:
+        value *= 1e3
+        return f"{value:.2f} ms" if size < 0.009995 else f"{value:.1f} ms" if size < 0.09995 else f"{value:.0f} ms"
+    return f"{value:.2f} s" if size < 9.995 else f"{value:.1f} s" if size < 99.95 else f"{value:.0f} s"
 
 
 _ORDER = (Flags.SYN, Flags.FIN, Flags.RST, Flags.PSH, Flags.URG, Flags.ECE, Flags.CWR, Flags.NS, Flags.ACK)

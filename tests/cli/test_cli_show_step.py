@@ -471,7 +471,7 @@ def test_the_panel_goes_and_comes_back() -> None:
         one.types("p")
         one.until(lambda text: "SND.UNA" in text and "8/8" in text)
         one.types("?")
-        assert "the first, the last" in one.until(lambda text: "back one" in text)
+        one.until(lambda text: "back one" in text and "the first, the last" in text)
         one.types("x")  # no key of ours: the help goes
         one.until(lambda text: "back one" not in text and "8/8" in text)
         one.types("q")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from lab.report.problem import headline, problem_lines
 from lab.report.text import ASCII, ascii_text, flag_words, plain, said, seconds
 from lab.scenario.record import Problem, Result, Verdict
@@ -72,6 +76,30 @@ def test_flags_are_said_as_people_say_them() -> None:
 def test_times_have_three_figures() -> None:
     told = [seconds(t) for t in (0, 0.000014, 0.0404, 0.25, 1.5, 61.04, 240)]
     assert told == ["0.00 ms", "0.01 ms", "40.4 ms", "250 ms", "1.50 s", "61.0 s", "240 s"]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0.00999, "9.99 ms"),
+        (0.009996, "10.0 ms"),
+        (0.0999, "99.9 ms"),
+        (0.09996, "100 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.00 s"),
+        (9.994, "9.99 s"),
+        (9.996, "10.0 s"),
+        (99.94, "99.9 s"),
+        (99.96, "100 s"),
+    ],
+)
+def test_a_time_that_rounds_up_to_a_figure_more_keeps_three(value: float, told: str) -> None:
+    assert seconds(value) == told
+
+
+@given(st.floats(0, 99_999))
+def test_a_time_takes_seven_columns_at_most(value: float) -> None:
+    assert len(seconds(value)) <= 7
 
 
 def test_ascii_text_keeps_what_it_can() -> None:
