@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pexpect
+
 import lab
 
 ROOT = Path(lab.__file__).parent.parent
@@ -53,3 +55,11 @@ def serving(code: str) -> Iterator[Serving]:
         one = Serving(process)
         yield one
         assert process.returncode is not None or one.end() == (0, "")
+
+
+def killed(child: pexpect.spawn) -> None:
+    """End it, however long a busy machine takes over a process that was killed: pexpect waits a tenth of a second."""
+    try:
+        child.close(force=True)
+    except pexpect.ExceptionPexpect:
+        os.waitpid(child.pid, 0)

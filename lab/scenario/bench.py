@@ -577,6 +577,7 @@ class Bench:
         finding = server.compare_state(state, self.now())
         self._know_better(connection)
         if finding is not None:
+            self.before_blame()
             self.add(self.problem_of(connection, finding, connection.last_seen, "socket"))
 
     def await_ends(self) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pexpect
 import pyte
 import pytest
+from processes import killed
 
 import lab
 from lab.cli import pace
@@ -426,7 +427,7 @@ def terminal(
     try:
         yield Terminal(child, rows, columns)
     finally:
-        child.close(force=True)
+        killed(child)
 
 
 @pytest.mark.usefixtures("sandbox_works")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pexpect
 import pyte
-from processes import ROOT
+from processes import ROOT, killed
 
 PICTURES = Path(__file__).parent / "pictures"
 PATIENCE = 15.0
@@ -120,7 +120,7 @@ def terminal(*words: str, rows: int = 50, columns: int = 80, **more: str) -> Ite
     try:
         yield Terminal(child, rows, columns)
     finally:
-        child.close(force=True)
+        killed(child)
 
 
 def normalised(text: str) -> str:
