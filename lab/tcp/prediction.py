@@ -93,16 +93,16 @@ def predict(
 
 _NOTHING_NEW = "it brings nothing new and asks for no answer"
 
-CALLS: dict[str, Callable[[Endpoint, float], Outcome]] = {
-    "listen": lambda end, now: end.open_passive(),
-    "connect": lambda end, now: end.open_active(now),
-    "recv": lambda end, now: end.receive(len(end.receive_buffer), now),
-    "send": lambda end, now: end.send(HELLO, now),  # `predict_call` takes other octets, too
-    "shutdown": lambda end, now: end.shutdown(now),
-    "close": lambda end, now: end.close(now),
-    "abort": lambda end, now: end.abort(),
+CALLS: dict[str, Callable[[Endpoint, float, bytes], Outcome]] = {
+    "listen": lambda end, now, data: end.open_passive(),
+    "connect": lambda end, now, data: end.open_active(now),
+    "recv": lambda end, now, data: end.receive(len(end.receive_buffer), now),
+    "send": lambda end, now, data: end.send(data, now),
+    "shutdown": lambda end, now, data: end.shutdown(now),
+    "close": lambda end, now, data: end.close(now),
+    "abort": lambda end, now, data: end.abort(),
 }
-"""What a program may call, in the order in which most would."""
+"""What a program may call, in the order in which most would; `data` is what it writes."""
 
 
 def predict_call(
@@ -126,8 +126,7 @@ def predict_call(
         if not _has_a_socket_for(name, world.endpoint):
             continue
         try:
-            call = CALLS[name] if name != "send" else lambda end, now: end.send(data, now)
-            made.append((world, call(world.endpoint, now)))
+            made.append((world, CALLS[name](world.endpoint, now, data)))
         except CallError:
             continue
     answers = _answers(made, lab, now, arrived=name not in ("send", "shutdown", "close"))

@@ -680,7 +680,7 @@ def built(end: Endpoint, parts: Any) -> Segment:
 
 def tried(end: Endpoint, name: str, now: float) -> Outcome:
     try:
-        return CALLS[name](end, now)
+        return CALLS[name](end, now, b"hello")
     except CallError:
         return Outcome(end)
 

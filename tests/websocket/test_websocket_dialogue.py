@@ -7,6 +7,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websocket_octets import ANSWER, KEY, REQUEST
 
 from lab.tcp.world import Finding
 from lab.websocket import dialogue as module
@@ -15,15 +16,6 @@ from lab.websocket.dialogue import Dialogue, Seen, State
 from lab.websocket.frames import Frame, binary, close, continuation, ping, pong, text
 from lab.websocket.handshake import Request
 
-KEY = bytes.fromhex("37fa213d")
-REQUEST = (
-    b"GET /echo HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-ANSWER = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-)
 HELLO = bytes.fromhex("818537fa213d7f9f4d5158")
 """RFC 6455 §5.7: a masked text of "Hello"."""
 

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from websocket_octets import ANSWER, KEY, REQUEST
 
 from lab.websocket import echo as module
 from lab.websocket.dialogue import Dialogue
 from lab.websocket.echo import Echo
 from lab.websocket.frames import Frame, binary, close, continuation, ping, pong, text
-
-KEY = bytes.fromhex("37fa213d")
-REQUEST = (
-    b"GET /echo HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-ANSWER = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-)
 
 
 def opened(early: bytes = b"") -> Dialogue:
