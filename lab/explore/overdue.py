@@ -102,5 +102,4 @@ def _only_its_fin(play: Play) -> bool:
 def _object(session: Session, play: Play, finding: Finding, witness: str = "model") -> None:
     play.missed = True  # said once: what comes behind it is missing as well
     bench = session.bench
-    bench.before_blame()
     bench.add(bench.problem_of(play.connection, finding, None, witness))

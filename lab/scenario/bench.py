@@ -484,7 +484,6 @@ class Bench:
         connection.inbox.append(Received(frame, one.frame, packet, sight))
         self._note(packet)
         if sight.finding is not None and packet.problem is None:
-            self.before_blame()
             packet.problem = self.add(self.problem_of(connection, sight.finding, packet, "model"))
 
     def _checksum_finding(self, one: Captured, frame: TcpFrame) -> Finding | None:
@@ -548,18 +547,8 @@ class Bench:
             finding = server.settle(now)
             self._know_better(connection)
             if finding is not None and not self.open_problems:
-                self.before_blame()
                 self.add(self.problem_of(connection, finding, None, "model"))
         self.compare_state(connection)
-
-    def before_blame(self) -> None:
-        """Make sure that the link carries and the server's process is there: or its silence is no fault of TCP's.
-
-        Raises LinkError, AgentGone.
-        """
-        self.testbed.link.check()
-        if self.testbed.agent is not None:
-            self.testbed.agent.ping()
 
     def compare_state(self, connection: Connection) -> None:
         """Ask the server's kernel, and hold its word against the model's."""
@@ -577,7 +566,6 @@ class Bench:
         finding = server.compare_state(state, self.now())
         self._know_better(connection)
         if finding is not None:
-            self.before_blame()
             self.add(self.problem_of(connection, finding, connection.last_seen, "socket"))
 
     def await_ends(self) -> None:
@@ -721,7 +709,15 @@ class Bench:
             packet.server_state = heard
 
     def add(self, problem: Problem) -> int:
-        """Put a problem on record, with the line of the script; its index."""
+        """Put a problem on record, with the line of the script; its index.
+
+        A violation only if the link carries and the server's process is there: else its silence, or what its kernel
+        resets, is no fault of its TCP's. Raises LinkError, AgentGone.
+        """
+        if problem.verdict is Verdict.VIOLATES:
+            self.testbed.link.check()
+            if self.testbed.agent is not None:
+                self.testbed.agent.ping()
         self._place(problem)
         self.problems.append(problem)
         return len(self.problems) - 1

@@ -306,7 +306,6 @@ class Peer:
     def _nothing_came(self, wanted: dict[str, object], within: float) -> None:
         bench = self.bench
         bench.settle()
-        bench.before_blame()
         bench.checks += 1
         flags = wanted.get("flags")
         name = letters(flags) if isinstance(flags, Flags) else "segment"
